@@ -1,24 +1,12 @@
-import { HEADROOM } from '../core/machine.ts';
+import { Slab, addressOfSlab } from '../linux/slab.ts';
 import { countFailure } from '../linux/failures.ts';
 import type { Failures } from '../linux/failures.ts';
 import type { Gather } from '../linux/gather.ts';
-import { Slab, addressOfSlab } from '../linux/slab.ts';
-import { NOTHING, TunDevice, VNET } from '../linux/tun.ts';
+import { TunDevice, VNET } from '../linux/tun.ts';
 import { PacketMerger } from './packet-merger.ts';
-import { PacketSplitter } from './packet-splitter.ts';
 import type { PacketBatch, Tun } from './ports.ts';
-
-/** Packets in a batch. */
-const BATCH = 64;
-/** Reads in one turn of the event loop, before timers and other descriptors are served. */
-const READS_A_TURN = 256;
-const LARGEST = 65_536;
-/** The usual upper limit of a packet's size, head-room included. Larger packets, after a change of the MTU, fill a batch sooner. */
-const USUAL = 1_408;
-/** Size of the area for reads: a batch of usual packets, and room for a super-packet behind the last. */
-const READS = BATCH * USUAL + HEADROOM + LARGEST;
-/** Size of the area for segments: a batch of usual ones, or a single one of any size. */
-const SEGMENTS = BATCH * USUAL + LARGEST;
+import { TunReader } from './tun-reader.ts';
+import { LARGEST } from './waiting-packets.ts';
 
 /** A TUN interface of the kernel. Packets cross between process and kernel in super-packets if possible. */
 export class KernelTun implements Tun {
@@ -33,19 +21,9 @@ export class KernelTun implements Tun {
   };
 
   private readonly device: TunDevice;
-  private readonly slab = new Slab(1, READS + SEGMENTS, 0);
   private readonly copy = new Slab(1, LARGEST, 0);
-  private readonly splitter = new PacketSplitter(this.slab.bytes);
   private readonly merger: PacketMerger;
-  private readonly batch = {
-    count: 0,
-    buffer: this.slab.bytes,
-    offsets: new Uint32Array(BATCH),
-    lengths: new Uint32Array(BATCH),
-  } satisfies PacketBatch;
-  /** How far the two areas of the slab are filled. */
-  private readEnd = 0;
-  private segmentEnd = READS;
+  private readonly reader = new TunReader((address, size) => this.device.read(address, size), this.counters);
   private closed = false;
 
   /**
@@ -65,8 +43,9 @@ export class KernelTun implements Tun {
   }
 
   start(onPackets: (batch: PacketBatch) => void, onLost: (error: Error) => void): void {
+    this.reader.start(onPackets);
     this.device.start(
-      () => this.readTurn(onPackets),
+      () => this.reader.turn(),
       () => {
         this.close();
         onLost(new Error(`the interface ${this.name} was removed`));
@@ -92,65 +71,8 @@ export class KernelTun implements Tun {
     if (this.closed) return;
     this.closed = true;
     this.device.close();
-    this.slab.release();
+    this.reader.close();
     this.copy.release();
-  }
-
-  private readTurn(onPackets: (batch: PacketBatch) => void): void {
-    for (let reads = 0; reads < READS_A_TURN && !this.closed; reads++) {
-      const packet = this.readEnd + HEADROOM;
-      const header = packet - VNET.LENGTH;
-      const length = this.device.read(this.slab.memory.address + header, VNET.LENGTH + LARGEST) - VNET.LENGTH;
-      if (length <= 0) {
-        this.deliver(onPackets);
-        if (length + VNET.LENGTH < NOTHING) countFailure(this.counters.readFailures, -length - VNET.LENGTH);
-        return;
-      }
-      if (this.slab.bytes[header + VNET.GSO_TYPE] === VNET.GSO_NONE) {
-        if (!this.splitter.finish(header, packet, length)) continue;
-        this.append(packet, length);
-        this.readEnd = align(packet + length);
-        if (this.batch.count === BATCH || this.readEnd > BATCH * USUAL) this.deliver(onPackets);
-      } else if (this.splitter.begin(header, packet, length)) {
-        this.splitAll(onPackets);
-      }
-    }
-    this.deliver(onPackets);
-  }
-
-  private splitAll(onPackets: (batch: PacketBatch) => void): void {
-    const { splitter, batch } = this;
-    // All in one batch if possible, so that they leave together.
-    if (batch.count + splitter.left > BATCH) this.deliverRead(onPackets);
-    const room = HEADROOM + splitter.largest;
-    while (splitter.hasMore && !this.closed) {
-      if (batch.count === BATCH || this.segmentEnd + room > READS + SEGMENTS) this.deliverRead(onPackets);
-      const to = this.segmentEnd + HEADROOM;
-      const length = splitter.next(to);
-      this.append(to, length);
-      this.segmentEnd = align(to + length);
-    }
-  }
-
-  private append(at: number, length: number): void {
-    const { batch, counters } = this;
-    batch.offsets[batch.count] = at;
-    batch.lengths[batch.count++] = length;
-    counters.readPackets++;
-    counters.readBytes += length;
-  }
-
-  private deliver(onPackets: (batch: PacketBatch) => void): void {
-    this.deliverRead(onPackets);
-    this.readEnd = 0;
-  }
-
-  /** Delivers the batch while the super-packet still lies where it was read. */
-  private deliverRead(onPackets: (batch: PacketBatch) => void): void {
-    const { batch } = this;
-    if (batch.count > 0 && !this.closed) onPackets(batch);
-    batch.count = 0;
-    this.segmentEnd = READS;
   }
 
   private writePieces(pieces: Gather, segments: number): void {
@@ -163,9 +85,4 @@ export class KernelTun implements Tun {
       countFailure(counters.writeFailures, error, segments);
     }
   }
-}
-
-/** Rounds up: checksums are quickest on whole words. */
-function align(at: number): number {
-  return (at + 7) & ~7;
 }

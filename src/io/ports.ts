@@ -102,7 +102,10 @@ export interface Tun {
   /** Hands one IPv6 packet to the host. Same rule for its bytes as in {@link Udp.send}. */
   write(buffer: Uint8Array, offset: number, length: number): void;
   flush(): void;
-  /** Closes the device. The interface, its addresses and its routes go with it. Harmless when repeated. */
+  /**
+   * Closes the device. Packets that were read and not delivered yet are delivered before, unless a batch is being delivered. The interface, its
+   * addresses and its routes go with it. Harmless when repeated.
+   */
   close(): void;
 }
 

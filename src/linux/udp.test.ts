@@ -202,6 +202,27 @@ describe('receiving', () => {
     flooding = false;
     expect(turns).toBeGreaterThanOrEqual(5);
   });
+
+  test('so do other descriptors while large datagrams wait', async () => {
+    const socket = open({ runs: true });
+    const sender = open();
+    const [count, size] = [40, 60_000];
+    for (let i = 0; i < count; i++) sender.send(new Uint8Array(size), 0, size, LOOPBACK, socket.local.port);
+    sender.flush();
+    const turns: number[] = [];
+    let isSameTurn = false;
+    socket.start((batch) => {
+      if (!isSameTurn) turns.push(0);
+      isSameTurn = true;
+      setImmediate(() => (isSameTurn = false));
+      for (let i = 0; i < batch.count; i++) turns[turns.length - 1]! += batch.lengths[i]!;
+    });
+
+    await eventually(() =>
+      expect(socket.counters.receivedDatagrams + socket.counters.receiveOverflows).toBe(count),
+    );
+    expect(Math.max(...turns)).toBeLessThan(768 << 10);
+  });
 });
 
 test('refuses a port that is taken and an address of another host', () => {

@@ -22,14 +22,16 @@ import type { SocketOption } from './socket.ts';
 
 /** Messages per system call: datagrams, or runs of them. */
 const BATCH = 64;
-/** Runs have up to 64 KB each: fewer per call, so that they stay in the cache. */
-const BATCH_OF_RUNS = 32;
+/** Runs have up to 64 KB each: fewer per call, so that they stay in the cache, and that a call is not a long turn. */
+const BATCH_OF_RUNS = 8;
 /** For a socket that expects few datagrams; a client may have hundreds. */
 const BATCH_OF_FEW = 2;
 /** Datagrams in one batch. */
 const MOST = 1_024;
 /** System calls in one turn of the event loop, before timers and other descriptors are served. */
-const CALLS_A_TURN = 4;
+const CALLS_A_TURN = 16;
+/** Octets after which a turn ends, too: a millisecond's work. */
+const OCTETS_A_TURN = 256 << 10;
 /** The largest UDP payload over IPv4. C-24 */
 const MAX_DATAGRAM = 65_507;
 const MSG_DONTWAIT = 0x40;
@@ -116,7 +118,9 @@ export class UdpSocket {
   start(onDatagrams: (batch: ReceivedBatch) => void, onRefused?: RefusalHandler): void {
     this.outgoing.onRefused = onRefused;
     this.poll = new Poll(this.fd, () => {
-      for (let i = 0; i < CALLS_A_TURN && !this.closed; i++) if (!this.receive(onDatagrams)) return;
+      const end = this.counters.receivedBytes + OCTETS_A_TURN;
+      for (let i = 0; i < CALLS_A_TURN && !this.closed; i++)
+        if (!this.receive(onDatagrams) || this.counters.receivedBytes >= end) return;
     });
   }
 

@@ -170,12 +170,12 @@ export class Driver implements CommandExecutor {
   /** Stops everything and closes all ports. */
   close(): void {
     if (this.closed) return;
+    this.tun?.close(); // packets that it has read already still leave
     this.closed = true;
     this.cancelTimer?.();
     this.detachReceivers();
     for (const udp of this.sockets) udp?.close();
     this.kernelPath?.port.close();
-    this.tun?.close();
     this.raw?.close();
   }
 

@@ -1,0 +1,195 @@
+import { HEADROOM } from '../core/machine.ts';
+import { countFailure } from '../linux/failures.ts';
+import type { Failures } from '../linux/failures.ts';
+import { Slab } from '../linux/slab.ts';
+import { NOTHING, VNET } from '../linux/tun.ts';
+import { PacketSplitter } from './packet-splitter.ts';
+import type { PacketBatch } from './ports.ts';
+import { survive } from './system-failures.ts';
+import { LARGEST, WAITING_ROOM, WaitingPackets, copyPacket } from './waiting-packets.ts';
+
+/** Packets in a batch. */
+const BATCH = 64;
+/** Reads in one turn of the event loop, before timers and other descriptors are served. */
+const READS_A_TURN = 256;
+/** Octets of super-packets in one turn: a millisecond's work, after which datagrams and single packets have their turn. */
+const OCTETS_A_TURN = 256 << 10;
+/** The usual upper limit of a packet's size, head-room included. Larger packets, after a change of the MTU, fill a batch sooner. */
+const USUAL = 1_408;
+/** Size of the area for reads: a batch of usual packets, and room for a super-packet behind the last. */
+const READS = BATCH * USUAL + HEADROOM + LARGEST;
+/** Size of the area for segments: a batch of usual ones, or a single one of any size. */
+const SEGMENTS = BATCH * USUAL + LARGEST;
+
+/** Reads a virtio header and its packet to an address: returns what {@link TunDevice.read} returns. */
+export type ReadPacket = (address: number, size: number) => number;
+
+export interface ReadCounters {
+  readPackets: number;
+  readBytes: number;
+  readonly readFailures: Failures;
+}
+
+/**
+ * Takes packets from a TUN, and delivers them as they belong on a wire. Super-packets are bulk: they wait in the process, and a few are cut in each
+ * turn of the event loop. All that is in the TUN is read before, and single packets go out first. So a ping or a word of a call does not wait
+ * behind megabytes of a download, which a TUN would keep in one queue. The order within a flow is kept.
+ */
+export class TunReader {
+  private readonly readPacket: ReadPacket;
+  private readonly counters: ReadCounters;
+  private readonly slab = new Slab(1, READS + SEGMENTS + WAITING_ROOM, 0);
+  private readonly splitter = new PacketSplitter(this.slab.bytes);
+  private readonly waiting = new WaitingPackets(this.slab.bytes, READS + SEGMENTS);
+  private readonly batch = {
+    count: 0,
+    buffer: this.slab.bytes,
+    offsets: new Uint32Array(BATCH),
+    lengths: new Uint32Array(BATCH),
+  } satisfies PacketBatch;
+  private onPackets: (batch: PacketBatch) => void = () => {};
+  /** How far the two areas of the slab are filled. */
+  private readEnd = 0;
+  private segmentEnd = READS;
+  /** The last packet read was a super-packet: the next one is probably one, too, and is read where it can wait. */
+  private expectsBulk = false;
+  private resuming: NodeJS.Immediate | undefined;
+  private delivering = false;
+  private closed = false;
+
+  constructor(readPacket: ReadPacket, counters: ReadCounters) {
+    this.readPacket = readPacket;
+    this.counters = counters;
+  }
+
+  start(onPackets: (batch: PacketBatch) => void): void {
+    this.onPackets = onPackets;
+  }
+
+  /** The TUN has packets. */
+  turn(): void {
+    this.readAll();
+    this.deliver();
+    this.readEnd = 0;
+    if (this.resuming === undefined) this.cutSome();
+  }
+
+  /** Delivers the packets that wait, unless it is called while a batch is being delivered. */
+  close(): void {
+    if (this.closed) return;
+    if (this.resuming !== undefined) clearImmediate(this.resuming);
+    if (!this.delivering) this.cutSome(Infinity);
+    this.closed = true;
+    this.slab.release();
+  }
+
+  private readAll(): void {
+    for (let reads = 0; reads < READS_A_TURN && !this.closed && !this.waiting.isFull; reads++) {
+      const packet = this.expectsBulk ? this.waiting.nextPlace : this.readEnd + HEADROOM;
+      const header = packet - VNET.LENGTH;
+      const length = this.readPacket(this.slab.memory.address + header, VNET.LENGTH + LARGEST) - VNET.LENGTH;
+      if (length <= 0) {
+        if (length + VNET.LENGTH < NOTHING) countFailure(this.counters.readFailures, -length - VNET.LENGTH);
+        return;
+      }
+      if (this.slab.bytes[header + VNET.GSO_TYPE] !== VNET.GSO_NONE) this.keep(packet, length);
+      else if (this.splitter.finish(header, packet, length)) this.take(packet, length);
+    }
+  }
+
+  /** A super-packet waits. */
+  private keep(packet: number, length: number): void {
+    if (!this.expectsBulk) copyPacket(this.slab.bytes, packet, this.waiting.nextPlace, length);
+    this.waiting.add(length);
+    this.expectsBulk = true;
+  }
+
+  /** A single packet is delivered with this turn's batch, unless packets of its flow wait. */
+  private take(packet: number, length: number): void {
+    if (!this.waiting.isEmpty && this.waiting.hasFlowOf(packet, length)) {
+      this.keep(packet, length);
+      return;
+    }
+    const at = this.readEnd + HEADROOM;
+    if (this.expectsBulk) copyPacket(this.slab.bytes, packet, at, length);
+    this.expectsBulk = false;
+    this.append(at, length);
+    this.readEnd = align(at + length);
+    if (this.batch.count < BATCH && this.readEnd <= BATCH * USUAL) return;
+    this.deliver();
+    this.readEnd = 0;
+  }
+
+  /** Cuts and delivers some of the packets that wait, and goes on with the others after all other descriptors have had their turn. */
+  private cutSome(most = OCTETS_A_TURN): void {
+    this.resuming = undefined;
+    const { waiting } = this;
+    for (let octets = 0; octets < most && !waiting.isEmpty && !this.closed;) {
+      octets += waiting.firstLength;
+      this.cutFirst();
+      waiting.removeFirst();
+    }
+    this.deliver();
+    if (!waiting.isEmpty && !this.closed) this.resuming = setImmediate(() => survive(() => this.cutSome()));
+  }
+
+  private cutFirst(): void {
+    const { bytes } = this.slab;
+    const { first, firstLength } = this.waiting;
+    const header = first - VNET.LENGTH;
+    if (bytes[header + VNET.GSO_TYPE] !== VNET.GSO_NONE) {
+      if (this.splitter.begin(header, first, firstLength)) this.cut();
+      return;
+    }
+    const to = this.roomFor(HEADROOM + firstLength);
+    bytes.copyWithin(to, first, first + firstLength);
+    this.appendSegment(to, firstLength);
+  }
+
+  private cut(): void {
+    const { splitter, batch } = this;
+    // All in one batch if possible, so that they leave together.
+    if (batch.count + splitter.left > BATCH) this.deliver();
+    const room = HEADROOM + splitter.largest;
+    while (splitter.hasMore && !this.closed) {
+      const to = this.roomFor(room);
+      this.appendSegment(to, splitter.next(to));
+    }
+  }
+
+  /** Where a segment can be written that takes so much room. */
+  private roomFor(room: number): number {
+    if (this.batch.count === BATCH || this.segmentEnd + room > READS + SEGMENTS) this.deliver();
+    return this.segmentEnd + HEADROOM;
+  }
+
+  private appendSegment(at: number, length: number): void {
+    this.append(at, length);
+    this.segmentEnd = align(at + length);
+  }
+
+  private append(at: number, length: number): void {
+    const { batch, counters } = this;
+    batch.offsets[batch.count] = at;
+    batch.lengths[batch.count++] = length;
+    counters.readPackets++;
+    counters.readBytes += length;
+  }
+
+  private deliver(): void {
+    const { batch } = this;
+    this.delivering = true;
+    try {
+      if (batch.count > 0 && !this.closed) this.onPackets(batch);
+    } finally {
+      this.delivering = false;
+    }
+    batch.count = 0;
+    this.segmentEnd = READS;
+  }
+}
+
+/** Rounds up: checksums are quickest on whole words. */
+function align(at: number): number {
+  return (at + 7) & ~7;
+}
