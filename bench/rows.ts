@@ -11,6 +11,7 @@ import { serverProgram } from './server-program.ts';
 import { server } from './server.ts';
 import { tcp } from './tcp.ts';
 import { udp } from './udp.ts';
+import { workers } from './workers.ts';
 
 export const ROWS = {
   tcp,
@@ -24,6 +25,7 @@ export const ROWS = {
   memory,
   server,
   'server-program': serverProgram,
+  workers,
 } satisfies Record<string, Row>;
 
 export type RowName = keyof typeof ROWS;

@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { Internet, SERVER_ADDRESS, until } from '../src/lab/index.ts';
-import type { Namespace } from '../src/lab/index.ts';
+import type { Namespace, Running } from '../src/lab/index.ts';
 import { Answers } from './answers.ts';
 import { BpfObject } from './bpf-object.ts';
 import { setLinks } from './links.ts';
@@ -16,7 +16,8 @@ import { Together } from './together.ts';
 import { startServer } from './variants.ts';
 
 const SOLICIT = fileURLToPath(new URL('./solicit.js', import.meta.url));
-const OWN = '198.51.100.250';
+/** Of 198.51.100.0/24, the address that asks, or the first of several. */
+const FIRST = 100;
 const SEATS = ['null', 'miredo', 'user', 'kernel'] as const;
 type Seat = (typeof SEATS)[number];
 /** Solicitations per second. */
@@ -41,32 +42,54 @@ export const server: Row = async (order) => {
   drops.note('server');
 };
 
-class AskedServer {
+/** How a server is asked. */
+interface Asking {
+  readonly workers?: number;
+  /** Addresses that ask, in turn. */
+  readonly sources?: number;
+  /** Solicitations per second; Infinity: as many as the sender can. */
+  readonly pace?: number;
+}
+
+export class AskedServer {
   readonly net: Internet;
+  /** Undefined: the null server. */
+  readonly program: Running | undefined;
   private readonly asker: Namespace;
   private readonly sender: Answers;
   private readonly seconds: number;
 
-  private constructor(net: Internet, asker: Namespace, sender: Answers, seconds: number) {
+  private constructor(
+    net: Internet,
+    program: Running | undefined,
+    asker: Namespace,
+    sender: Answers,
+    seconds: number,
+  ) {
     this.net = net;
+    this.program = program;
     this.asker = asker;
     this.sender = sender;
     this.seconds = seconds;
   }
 
-  static async open(seat: Seat, seconds: number): Promise<AskedServer> {
+  static async open(
+    seat: Seat,
+    seconds: number,
+    { workers = 1, sources = 1, pace = PACE }: Asking = {},
+  ): Promise<AskedServer> {
     const net = new Internet();
     try {
       const asker = net.lab.host('asker');
-      net.attach(asker, 'wan', OWN);
+      const own = Array.from({ length: sources }, (_, i) => `198.51.100.${FIRST + i}`);
+      net.attach(asker, 'wan', ...own);
       setLinks(net.lab.hosts, 'nic');
-      if (seat === 'null') attachNull(net.server);
-      else await startServer(net, seat);
-      const args = [SOLICIT, OWN, SERVER_ADDRESS, String(PACE), String(seconds)];
+      const program = seat === 'null' ? attachNull(net.server) : await startServer(net, seat, workers);
+      const args = [SOLICIT, own.join(), SERVER_ADDRESS, String(pace), String(seconds)];
       const solicit = asker.spawn(process.execPath, args);
       await solicit.waitFor(/ready/);
       countAnswers(asker);
-      return new AskedServer(net, asker, new Answers(solicit, 'SIGUSR2', 'sent'), seconds);
+      return new AskedServer(net, program, asker, new Answers(solicit, 'SIGUSR2', 'sent'), seconds);
     } catch (error) {
       await net[Symbol.asyncDispose]();
       throw error;
@@ -114,7 +137,7 @@ async function settled(host: Namespace): Promise<number> {
   );
 }
 
-function attachNull(host: Namespace): void {
+function attachNull(host: Namespace): undefined {
   using object = new BpfObject('null');
   host.execute('tc', 'qdisc', 'add', 'dev', 'wan', 'clsact');
   const from = ['obj', object.path, 'sec', 'tc'];

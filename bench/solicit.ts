@@ -1,5 +1,5 @@
 /**
- * Sends solicitations at a steady rate. Arguments: its IPv4 address, the server's, the rate per second, and seconds. Prints `ready`; at
+ * Sends solicitations at a steady rate. Arguments: its IPv4 addresses with commas between, which are used in turn, the server's, the rate per second, and seconds. Prints `ready`; at
  * SIGUSR2 it begins, and prints how many it has sent. It does not read answers: the caller counts them.
  */
 import { UdpSocket } from '../src/linux/udp.ts';
@@ -8,11 +8,14 @@ import { makeSolicitation } from './solicitation.ts';
 
 const [own, server, perSecond, seconds] = process.argv.slice(2);
 const BURST = 32;
+/** So that the end is not missed where there is no pace. */
+const MOST_A_TURN = 1_024;
 
 const payload = makeSolicitation();
-const address = parseIpv4(own!)!;
 const target = parseIpv4(server!)!;
-const socket = new UdpSocket({ address, port: 40_000, headroom: 0 });
+const sockets = own!
+  .split(',')
+  .map((address) => new UdpSocket({ address: parseIpv4(address)!, port: 40_000, headroom: 0 }));
 process.stdout.write('ready\n');
 setInterval(() => {}, 60_000); // keeps the process alive
 
@@ -26,7 +29,9 @@ process.on('SIGUSR2', () => {
       process.stdout.write(`sent ${sent}\n`);
       return;
     }
-    for (; sent < (now * Number(perSecond)) / 1_000; sent += BURST) {
+    const due = Math.min((now * Number(perSecond)) / 1_000, sent + MOST_A_TURN);
+    for (; sent < due; sent += BURST) {
+      const socket = sockets[(sent / BURST) % sockets.length]!;
       for (let i = 0; i < BURST; i++) socket.send(payload, 0, payload.length, target, 3_544);
       socket.flush();
     }

@@ -14,9 +14,9 @@ const NO_LIMIT = ['answers', 'forwarded'].flatMap((kind) =>
   ['per-second', 'burst'].map((what) => `${kind}.shared.${what}=10000000`),
 );
 
-export async function startServer(net: Internet, variant: TeredoVariant): Promise<Running> {
-  if (variant !== 'miredo')
-    return await ours(net.server, variant, 'server', '--address', SERVER_ADDRESS, '--limit', ...NO_LIMIT);
+export async function startServer(net: Internet, variant: TeredoVariant, workers = 1): Promise<Running> {
+  const args = ['--address', SERVER_ADDRESS, '--workers', String(workers), '--limit', ...NO_LIMIT];
+  if (variant !== 'miredo') return await ours(net.server, variant, 'server', ...args);
   return await miredo(
     net.server,
     'miredo-server',

@@ -30,6 +30,11 @@ export const firstReply = (from: 'fromClient' | 'fromNative'): string =>
 
 export const SERVER_COST = 'server, us an answer';
 export const SERVER_RATE = 'server, share of solicitations answered';
+/** Beside the sender, which takes a processor of its own. */
+export const workersRate = (workers: number): string =>
+  `server, ${workers} ${workers > 1 ? 'workers' : 'worker'}, answers/s beside the sender`;
+export const workersCost = (workers: number): string =>
+  `server, ${workers} ${workers > 1 ? 'workers' : 'worker'}, us of its busiest thread an answer of all`;
 export const SERVER_PROGRAM = 'server program, ns a run';
 
 export const NEW_PEERS_RATE = 'relay, new peers/s';

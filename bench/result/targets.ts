@@ -13,6 +13,7 @@ import {
   tcpCost,
   tcpRate,
   udpRate,
+  workersCost,
 } from './names.ts';
 import type { Results } from './results.ts';
 import { differences, median, ratios } from './statistics.ts';
@@ -112,6 +113,12 @@ export const TARGETS: readonly Target[] = [
     'server, us an answer over a null server: miredo / kernel path',
     10,
     ratioOver(SERVER_COST, 'miredo', 'kernel'),
+  ),
+  least(
+    'server, answers of all for a second of the busiest thread: 2 workers / 1 (extrapolated to processors of their own)',
+    1.7,
+    (results) =>
+      median(ratios(results.values(workersCost(1), 'user'), results.values(workersCost(2), 'user'))),
   ),
   most('server program minus null program, ns', 150, (results) =>
     median(over(results, SERVER_PROGRAM, 'kernel')),
