@@ -15,6 +15,7 @@ export async function build() {
   const status = run(bin('tsc'), ['-p', 'tsconfig.build.json', '--outDir', fresh, '--noEmitOnError']);
   if (status === 0) {
     await bundle(join(fresh, 'cli'));
+    await bundleThread(join(fresh, 'runtime', 'workers', 'server-worker.js'));
     await buildDashboard(join(fresh, 'dashboard.html'));
     replace(dist, fresh, old);
   }
@@ -22,22 +23,32 @@ export async function build() {
   if (status !== 0) process.exit(status);
 }
 
+/** The module of a thread becomes one file, too: each thread opens it, and as few others as possible. */
+async function bundleThread(file) {
+  const { rolldown } = await import('rolldown');
+  const whole = await rolldown({ input: file, platform: 'node', external: isInstalled });
+  await whole.write({ file, format: 'esm', codeSplitting: false });
+  await whole.close();
+}
+
 /** Modules that are imported only when they are needed become files of their own. Development dependencies become part of the result. */
 async function bundle(cli) {
   const { rolldown } = await import('rolldown'); // it may have been installed just now
-  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const installed = Object.keys(dependencies);
-  const external = (id) =>
-    id.startsWith('node:') || installed.some((name) => id === name || id.startsWith(`${name}/`));
   const whole = await rolldown({
     input: join(cli, 'main.js'),
     platform: 'node',
-    external,
+    external: isInstalled,
     // A module may be loaded late by one command, and at once by another.
     checks: { ineffectiveDynamicImport: false },
   });
   await whole.write({ dir: join(cli, 'program'), format: 'esm', chunkFileNames: '[name].js' });
   await whole.close();
+}
+
+function isInstalled(id) {
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const installed = Object.keys(dependencies);
+  return id.startsWith('node:') || installed.some((name) => id === name || id.startsWith(`${name}/`));
 }
 
 function replace(dist, fresh, old) {
