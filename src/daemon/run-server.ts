@@ -1,5 +1,4 @@
 import { SERVER_LIMITS } from '../core/server/index.ts';
-import type { RolePlaces } from '../io/descriptor-store.ts';
 import { kernelPorts } from '../io/kernel-ports.ts';
 import { keptServerPorts } from '../io/kept-server-ports.ts';
 import type { ServerSettings } from '../runtime/server.ts';
@@ -8,7 +7,7 @@ import { limitsWith } from '../runtime/settings/limits.ts';
 import type { Values } from '../runtime/settings/option.ts';
 import type { SERVER_OPTIONS } from '../runtime/settings/server-options.ts';
 import { TEREDO_PORT, formatIpv4 } from '../wire/index.ts';
-import type { Endpoint, Ipv4 } from '../wire/index.ts';
+import type { Ipv4 } from '../wire/index.ts';
 import { accessOf, noticesOfAccess } from './access.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { openLog } from './log.ts';
@@ -52,17 +51,13 @@ export async function runServer(values: ServerValues, reload?: Reload): Promise<
   }
   notices.push(...noticesOfWorkers(values.workers));
   const { ports, removed } = keptServerPorts({
-    // Sockets that workers share are not left to a successor: it may have another number of them.
-    ...(values.workers > 1 ? {} : socketsOf(values.address, secondary)),
+    primary: { address: values.address, port: TEREDO_PORT },
+    secondary: secondary === undefined ? undefined : { address: secondary, port: TEREDO_PORT },
+    workers: values.workers,
     keepsLinks: values.dataPath !== 'user',
   });
   notices.push(...noticesOfRemoved(removed));
   return runRole('server', values, (running) => new ServerRole(settings, ports, running), notices, reload);
-}
-
-function socketsOf(primary: Ipv4, secondary: Ipv4 | undefined): Pick<RolePlaces, 'primary' | 'secondary'> {
-  const at = (address: Ipv4): Endpoint => ({ address, port: TEREDO_PORT });
-  return { primary: at(primary), secondary: secondary === undefined ? undefined : at(secondary) };
 }
 
 function secondaryOf(values: ServerValues): Ipv4 | undefined {

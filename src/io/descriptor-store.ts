@@ -12,7 +12,11 @@ import type { Endpoint } from '../wire/index.ts';
 
 /** The names of the descriptors in the service manager's store. */
 const KINDS = ['udp', 'tun', 'state', 'ways', 'rules', 'primary', 'secondary'] as const;
-type Kind = (typeof KINDS)[number];
+/** One of the sockets that the workers of a server share; with another number of workers none of them fits. */
+const WORKERS_SOCKET = /^(primary|secondary)-([1-8])-of-([2-8])$/;
+type Kind = (typeof KINDS)[number] | WorkersSocket;
+type WorkersSocket = `${SharedPort}-${number}-of-${number}`;
+export type SharedPort = 'primary' | 'secondary';
 /** Without one of these that the role has, nothing is taken over. */
 const NEEDED = ['udp', 'tun', 'primary'] as const;
 export type SocketKind = 'udp' | 'primary' | 'secondary';
@@ -27,6 +31,8 @@ export interface RolePlaces {
   readonly primary?: Endpoint;
   /** Of a server. Its first address is kept without the second one, too. */
   readonly secondary?: Endpoint | undefined;
+  /** Of a server, whose sockets at these places they share. Default 1. */
+  readonly workers?: number;
   /** Whether a role with this state can be taken over; undefined: there is no state that is whole. Absent: always. */
   readonly fitsState?: (state: Uint8Array | undefined) => boolean;
   /** Whether the role has rules for its tunnel. */
@@ -58,7 +64,7 @@ export class DescriptorStore {
       this.kept.set(name, fd);
       return false;
     });
-    const hasNeeded = NEEDED.every((kind) => places[kind] === undefined || this.kept.has(kind));
+    const hasNeeded = this.hasNeeded(places);
     const isWhole = hasNeeded && this.hasFitting(places);
     if (!isWhole) {
       for (const [name, fd] of this.kept) removed.push({ name, fd });
@@ -77,6 +83,14 @@ export class DescriptorStore {
     awaitSystemd();
   }
 
+  private hasNeeded(places: RolePlaces): boolean {
+    const { workers = 1 } = places;
+    if (workers === 1) return NEEDED.every((kind) => places[kind] === undefined || this.kept.has(kind));
+    const has = (port: SharedPort): number =>
+      namesOfShared(port, workers).filter((name) => this.kept.has(name)).length;
+    return has('primary') === workers && [0, workers].includes(has('secondary'));
+  }
+
   private hasFitting({ fitsState }: RolePlaces): boolean {
     const state = this.kept.get('state');
     if (fitsState === undefined) return true;
@@ -88,6 +102,17 @@ export class DescriptorStore {
     const fd = this.kept.get(kind);
     this.kept.delete(kind);
     return fd;
+  }
+
+  /** The descriptors of a port that workers share, in their order. The caller closes them. */
+  takeShared(port: SharedPort, workers: number): number[] | undefined {
+    const fds = namesOfShared(port, workers).map((name) => this.take(name));
+    return fds.every((fd) => fd !== undefined) ? fds : undefined;
+  }
+
+  /** Leaves copies of the new descriptors of a port that workers share. */
+  keepShared(port: SharedPort, fds: readonly number[]): void {
+    for (const [i, name] of namesOfShared(port, fds.length).entries()) this.keep(name, fds[i]!);
   }
 
   /** Leaves a copy of a new descriptor with the service manager. */
@@ -102,14 +127,24 @@ export class DescriptorStore {
 }
 
 function isKind(name: string): name is Kind {
-  return (KINDS as readonly string[]).includes(name);
+  return (KINDS as readonly string[]).includes(name) || WORKERS_SOCKET.test(name);
+}
+
+function namesOfShared(port: SharedPort, workers: number): WorkersSocket[] {
+  return Array.from({ length: workers }, (_, i) => `${port}-${i + 1}-of-${workers}` as const);
 }
 
 function fits(kind: Kind, fd: number, places: RolePlaces): boolean {
+  const { workers = 1 } = places;
+  const [, port = kind, , of = '1'] = WORKERS_SOCKET.exec(kind) ?? [];
+  if (port === 'primary' || port === 'secondary') {
+    const place = places[port];
+    return Number(of) === workers && place !== undefined && isUdpSocketAt(fd, place.address, place.port);
+  }
   if (kind === 'tun') return places.tun !== undefined && isTunOf(fd, places.tun);
   if (kind === 'rules') return places.hasRules === true && isTableSocket(fd);
   if (kind === 'state' || kind === 'ways') return places.tun !== undefined && isFile(fd);
-  const place = places[kind];
+  const place = places.udp;
   return place !== undefined && isUdpSocketAt(fd, place.address, place.port);
 }
 

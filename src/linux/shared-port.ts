@@ -38,7 +38,7 @@ export function openSharedPort(address: number, port: number, count: number, key
       bindIpv4(fd, address, port);
       if (i === 0) share(fd);
     }
-    steerBySource(opened[0]!, count, key);
+    steerBySource(opened, key);
     return opened;
   } catch (error) {
     for (const fd of opened) sys.close(fd);
@@ -60,13 +60,13 @@ function mix(key: number, shift: number): Instruction[] {
   ];
 }
 
-/** The kernel numbers the sockets in the order in which they were bound. */
-function steerBySource(fd: number, count: number, key: number): void {
+/** Divides the datagrams anew. `sockets`: all of a shared port, in the order in which they were opened: the kernel numbers them so. */
+export function steerBySource(sockets: readonly number[], key: number): void {
   const program: readonly Instruction[] = [
     [BPF.LOAD_WORD, NETWORK_HEADER + SOURCE_ADDRESS],
     ...mix(key, 15),
     ...mix(key, 13),
-    [BPF.MODULO, count],
+    [BPF.MODULO, sockets.length],
     [BPF.RETURN_A, 0],
   ];
   const instructions = new Memory(INSTRUCTION_SIZE * program.length);
@@ -77,6 +77,6 @@ function steerBySource(fd: number, count: number, key: number): void {
   const header = new Memory(16); // struct sock_fprog
   header.view.setUint16(0, program.length, true);
   header.setPointer(8, instructions.address);
-  if (sys.setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, header.address, 16) < 0)
+  if (sys.setsockopt(sockets[0]!, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, header.address, 16) < 0)
     throw new SystemCallError('SO_ATTACH_REUSEPORT_CBPF', errno());
 }

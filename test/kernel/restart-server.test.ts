@@ -13,9 +13,34 @@ import { ManagedRole } from '../support/service-manager.ts';
 const OTHER = '203.0.113.122';
 const EVERY_MS = 10;
 
-const optionsOf = (address: string, secondary: string, path: string): string[] => [
-  ...['--address', address, '--secondary', secondary, '--data-path', path],
+const optionsOf = (address: string, secondary: string, path: string, workers = 1): string[] => [
+  ...['--address', address, '--secondary', secondary, '--data-path', path, '--workers', String(workers)],
 ];
+
+test('with several workers, a server that is restarted answers every solicitation; with another number of them the start is clean', async () => {
+  await using net = new Internet();
+  const usual = optionsOf(SERVER_ADDRESS, SERVER_SECONDARY, 'user', 3);
+  const next = optionsOf(SERVER_ADDRESS, SERVER_SECONDARY, 'user', 2);
+  const server = await ManagedRole.start(net.server, 'server', usual);
+  const questions = await ask(net, SERVER_ADDRESS, SERVER_SECONDARY);
+  await server.restart();
+  expect(await lostOf(questions, 'user')).toEqual([0, 0]);
+  const names = (workers: number): string[] =>
+    ['primary', 'secondary'].flatMap((port) =>
+      Array.from({ length: workers }, (_, i) => `${port}-${i + 1}-of-${workers}`),
+    );
+  expect(keptBy(server)).toEqual(names(3));
+  expect(server.output).not.toContain('were removed');
+  await server.stop();
+  const changed = await ManagedRole.start(net.server, 'server', usual, next);
+  await changed.restart();
+  expect(changed.output).toContain('clean start: descriptors of the last process (');
+  await changed.restart();
+  expect(keptBy(changed)).toEqual(names(2));
+  await ask(net, SERVER_ADDRESS, SERVER_SECONDARY);
+  await changed.stop();
+  expect(net.server.execute('cat', '/proc/net/udp')).not.toContain(TEREDO_PORT);
+});
 
 describe.for(['kernel', 'user'] as const)('%s path', (path) => {
   const usual = optionsOf(SERVER_ADDRESS, SERVER_SECONDARY, path);

@@ -25,6 +25,8 @@ export interface SharedUdp {
 export interface WorkerPorts {
   /** `key`: the addresses are hashed with it. The same key divides two ports in the same way. Throws an EnvironmentError. */
   openSharedUdp(options: UdpOptions, count: number, key: number): SharedUdp;
+  /** The same of sockets that an earlier process has opened so, all of them in their order. */
+  takeOver(left: readonly number[], options: UdpOptions, key: number): SharedUdp;
   adoptUdp(other: number, options: UdpOptions): Udp;
   /** Closes one that no thread has adopted. */
   discard(other: number): void;

@@ -54,6 +54,7 @@ class PlayedPorts extends MemoryPorts {
       own: this.openUdp(options),
       others: Array.from({ length: count - 1 }, (_, i) => 100 + i),
     }),
+    takeOver: (left, options) => ({ own: this.openUdp(options), others: left.slice(1) }),
     adoptUdp: (_, options) => this.openUdp(options),
     discard: (other) => void this.discarded.push(other),
     startThread: (_, data) => {
