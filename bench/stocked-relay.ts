@@ -31,15 +31,11 @@ for (let client = 0; client < clients; client++) addTo(relay.peers, client, rela
 process.on('SIGUSR2', () => {
   const { receivedPackets, sentPackets } = relay.status().carried!;
   for (let client = 0; client < clients; client += BATCH) receive(bubbles(client, clients));
-  const known = provePeers(addresses());
+  const known = provePeers();
   process.stdout.write(`carried ${JSON.stringify({ known, packets: receivedPackets + sentPackets })}\n`);
 });
 process.on('SIGTERM', () => void relay.close().then(() => process.exit(0)));
 process.stdout.write('ready\n');
-
-function* addresses(): Generator<Uint8Array> {
-  for (let client = 0; client < clients; client++) yield teredoAddress(client);
-}
 
 /** The same socket, with access to its receiver. */
 function tapped(udp: Udp): Udp {

@@ -21,6 +21,7 @@ export interface Libbpf {
   readonly delete: (fd: number, key: number) => number;
   readonly takeBatch: Batch;
   readonly lookupBatch: Batch;
+  readonly updateBatch: (fd: number, keys: number, values: number, count: number, options: number) => number;
   readonly loadInstructions: (
     type: number,
     name: string,
@@ -96,6 +97,7 @@ function bind(): Libbpf {
     loadInstructions: library.func(
       'int bpf_prog_load(int, const char*, const char*, uintptr_t, size_t, uintptr_t)',
     ),
+    updateBatch: library.func('int bpf_map_update_batch(int, uintptr_t, uintptr_t, uintptr_t, uintptr_t)'),
     createLink: library.func('int bpf_link_create(int, int, int, uintptr_t)'),
     updateLink: library.func('int bpf_link_update(int, int, uintptr_t)'),
     linkInfo: library.func('int bpf_obj_get_info_by_fd(int, uintptr_t, uintptr_t)'),
