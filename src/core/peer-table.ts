@@ -50,12 +50,12 @@ export class PeerTable implements Growing {
   status = new Uint8Array(0);
   mappedAddress = new Uint32Array(0);
   mappedPort = new Uint16Array(0);
-  /** The socket by which the machine reaches the peer. */
+  /** The socket by which the machine reaches the peer. Empty in a table without neighbours: a relay has one socket. */
   socket = new Uint16Array(0);
   lastReceived = new Float64Array(0);
   lastSent = new Float64Array(0);
   lastBubble = new Float64Array(0);
-  /** 64 unpredictable bits that the peer must return to become trusted: a test's nonce, or the source of a relay's bubble. */
+  /** 64 unpredictable bits that the peer must return to become trusted: a test's nonce. Empty in a table without neighbours. */
   proofHigh = new Uint32Array(0);
   proofLow = new Uint32Array(0);
   /** Source and time of the last local discovery bubble of this peer (RFC 4380 section 5.2.8). Empty in a table without neighbours. */
@@ -145,12 +145,12 @@ export class PeerTable implements Growing {
     const w = peer * 4;
     for (let i = 0; i < 4; i++) this.words[w + i] = readUint32(bytes, offset + 4 * i);
     this.growth.keyChanged(peer);
-    this.mappedAddress[peer] = this.mappedPort[peer] = this.socket[peer] = 0;
-    this.proofHigh[peer] = this.proofLow[peer] = 0;
+    this.mappedAddress[peer] = this.mappedPort[peer] = 0;
     this.bubbles[peer] = 0;
     // CL-91, CL-115: older than any spacing or validity, so that the first bubble is allowed at once.
     this.lastReceived[peer] = this.lastSent[peer] = this.lastBubble[peer] = -Infinity;
     if (this.hasNeighbours) {
+      this.socket[peer] = this.proofHigh[peer] = this.proofLow[peer] = 0;
       this.localAddress[peer] = this.localPort[peer] = 0;
       this.localSeen[peer] = -Infinity;
     } else this.requestedBy[peer] = 0;
@@ -399,23 +399,23 @@ export class PeerTable implements Growing {
 
   /** For the growth of the table. */
   columns(size: number): (() => void)[] {
-    const neighbours = [
+    const ofClient = [
+      () => (this.socket = widen(this.socket, new Uint16Array(size))),
+      () => (this.proofHigh = widen(this.proofHigh, new Uint32Array(size))),
+      () => (this.proofLow = widen(this.proofLow, new Uint32Array(size))),
       () => (this.localAddress = widen(this.localAddress, new Uint32Array(size))),
       () => (this.localPort = widen(this.localPort, new Uint16Array(size))),
       () => (this.localSeen = widen(this.localSeen, new Float64Array(size))),
     ];
-    const requests = [() => (this.requestedBy = widen(this.requestedBy, new Uint32Array(size)))];
+    const ofRelay = [() => (this.requestedBy = widen(this.requestedBy, new Uint32Array(size)))];
     return [
       () => (this.status = widen(this.status, new Uint8Array(size))),
       () => (this.mappedAddress = widen(this.mappedAddress, new Uint32Array(size))),
       () => (this.mappedPort = widen(this.mappedPort, new Uint16Array(size))),
-      () => (this.socket = widen(this.socket, new Uint16Array(size))),
       () => (this.lastReceived = widen(this.lastReceived, new Float64Array(size))),
       () => (this.lastSent = widen(this.lastSent, new Float64Array(size))),
       () => (this.lastBubble = widen(this.lastBubble, new Float64Array(size))),
-      () => (this.proofHigh = widen(this.proofHigh, new Uint32Array(size))),
-      () => (this.proofLow = widen(this.proofLow, new Uint32Array(size))),
-      ...(this.hasNeighbours ? neighbours : requests),
+      ...(this.hasNeighbours ? ofClient : ofRelay),
       () => (this.offered = widen(this.offered, new Uint8Array(size))),
       () => (this.bubbles = widen(this.bubbles, new Uint8Array(size))),
       () => (this.bubbleGaps = widen(this.bubbleGaps, new Uint16Array(size * GAPS))),

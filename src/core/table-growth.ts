@@ -33,6 +33,10 @@ export class TableGrowth {
     this.table = table;
   }
 
+  get byteLength(): number {
+    return this.words.byteLength + (this.nextWords?.byteLength ?? 0);
+  }
+
   /** The words of a slot's key have been written. */
   keyChanged(slot: number): void {
     const w = slot * 4;

@@ -111,7 +111,8 @@ export class Offload {
 
   private offer(peer: number, second: number): void {
     const { peers, scratch } = this;
-    if (peers.socket[peer] !== 0) return; // the kernel path carries packets of the service socket only
+    // The kernel path carries packets of the service socket only.
+    if (peers.socket.length > 0 && peers.socket[peer] !== 0) return;
     peers.offered[peer] = this.generation | second;
     peers.writeAddress(peer, scratch, 0);
     // Not `lastReceived`: a firewall rule may block the socket while the kernel path still receives, so carried packets do not count here.
