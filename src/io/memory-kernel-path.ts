@@ -99,6 +99,11 @@ export class MemoryKernelPath implements KernelPath {
     this.report();
   }
 
+  end(): void {
+    this.forget();
+    this.close();
+  }
+
   flush(): void {
     const queue = this.queue;
     this.queue = [];

@@ -128,8 +128,8 @@ export interface KernelPathHandlers {
   /** All entries are gone, after a last report about them. Offer the peers again. */
   onReset(): void;
   /**
-   * The kernel path has ended, after a last {@link KernelPathHandlers.onCarried}. The user path carries all packets from now on. Called at
-   * most once.
+   * The kernel path has ended. The user path carries all packets from now on. The last calls of {@link KernelPathHandlers.onCarried} may come
+   * later. Called at most once.
    */
   onLost(reason: Error): void;
 }
@@ -211,6 +211,8 @@ export interface KernelPath {
   takeOver?(): void;
   /** Packets are carried on after {@link close}, until a successor takes over. Hands over the due reports. */
   leave?(): void;
+  /** As {@link close}, but the reports about all peers are handed over: about many, some of them later. */
+  end(): void;
   /** Ends the kernel path. No handler is called after that. Harmless when repeated. */
   close(): void;
 }

@@ -153,9 +153,8 @@ export class Driver implements CommandExecutor {
   detachKernelPath(): void {
     const { kernelPath } = this;
     if (kernelPath === undefined) return;
-    kernelPath.port.forget();
+    kernelPath.port.end();
     this.kernelPath = undefined;
-    kernelPath.port.close();
     this.request(() => kernelPath.machine.setOffload(false));
   }
 

@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
+import type { PeerTable } from '../../src/core/peer-table.ts';
 import type { PeerMap } from '../../src/linux/bpf/peer-map.ts';
 import { WAY } from '../../src/linux/bpf/layout.ts';
 import { formatIpv6 } from '../../src/wire/index.ts';
@@ -37,6 +38,17 @@ const carriedOut = (): number => relay.kernelPath.counters['carriedOut']!;
 function proveSome(): void {
   const { peers } = relay.kernelPath as unknown as { peers: PeerMap };
   for (let i = 0; i < PROVEN; i++) expect(peers.setWay(relay.addresses[i]!, WAY.bare, 0, 0)).toBe(true);
+}
+
+/** A packet of the host to each of them. */
+async function sendToSome(): Promise<void> {
+  const host = createSocket('udp6');
+  await Promise.all(
+    relay.addresses
+      .slice(0, PROVEN)
+      .map((peer) => new Promise((sent) => host.send('x', 9, formatIpv6(peer), sent))),
+  );
+  host.close();
 }
 
 /** Changes the link by which all are reached. */
@@ -78,14 +90,6 @@ test('a part of them in each turn of the event loop', async () => {
 });
 
 test('packets that are sent meanwhile take the user path', async () => {
-  const host = createSocket('udp6');
-  onTestFinished(() => void host.close());
-  const sendToSome = (): Promise<unknown> =>
-    Promise.all(
-      relay.addresses
-        .slice(0, PROVEN)
-        .map((peer) => new Promise((sent) => host.send('x', 9, formatIpv6(peer), sent))),
-    );
   proveSome();
   await sendToSome();
   await eventually(() => expect(carriedOut()).toBe(PROVEN));
@@ -99,4 +103,30 @@ test('packets that are sent meanwhile take the user path', async () => {
   process.stdout.write(`packets were sent while ${left.join(' to ')} peers were left\n`);
   if (IS_ALL) expect(left[1]).toBeGreaterThan(0);
   expect(carriedOut(), 'carried before only').toBe(PROVEN);
+});
+
+test('the end of the kernel path: the counts of all are handed over, a part of them in each turn', async () => {
+  const { machine } = (relay.role as unknown as { relay: { machine: { peers: PeerTable } } }).relay;
+  const { peers } = machine;
+  offer(relay.kernelPath, relay.addresses);
+  proveSome();
+  const sent = (): number =>
+    relay.addresses
+      .slice(0, PROVEN)
+      .reduce((sum, address) => sum + peers.trafficOf(peers.find(address, 0)).sentPackets, 0);
+  relay.kernelPath.report();
+  const [before, carried] = [sent(), carriedOut()];
+  // The first packet of each is reported at once, the second one is not.
+  for (let i = 1; i <= 2; i++) {
+    await sendToSome();
+    await eventually(() => expect(carriedOut()).toBe(carried + i * PROVEN));
+  }
+  const ended = (async (): Promise<void> => {
+    relay.kernelPath.end();
+    while (sent() < before + 2 * PROVEN) await nextTurn();
+  })();
+  const blocks = await blocksDuring(ended);
+  process.stdout.write(`${PEERS} peers at the end: ${blocksInWords(blocks)}\n`);
+  expect(sent()).toBe(before + 2 * PROVEN);
+  expect(Math.max(0, ...blocks.map(({ ms }) => ms))).toBeLessThan(BLOCK_MS);
 });

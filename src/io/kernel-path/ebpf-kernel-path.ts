@@ -20,7 +20,8 @@ import type { UnreportedTraffic } from '../../core/peer-traffic.ts';
 import { formatIpv6 } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
 import { CarriedReports } from './carried-reports.ts';
-import { Forgetting } from './forgetting.ts';
+import { InTurns } from './in-turns.ts';
+import { readLastCounts } from './last-counts.ts';
 import { followOffers } from './offers.ts';
 import type { Offer } from './offers.ts';
 import { kernelProofs } from './kernel-proofs.ts';
@@ -73,7 +74,11 @@ export class EbpfKernelPath implements KernelPath {
   private readonly tunnelIndex: number;
   private readonly time: KernelTime;
   private readonly proofs: PathProofs;
-  private readonly forgetting: Forgetting;
+  /** All peers are taken out of the table, or moved to other uplinks. */
+  private readonly forgetting: InTurns;
+  private readonly moving: InTurns;
+  /** The addresses that have another uplink now, while peers are moved there. */
+  private readonly changedWays = new Set<Ipv4>();
   /** Steps of {@link close}. A step returns false if the system refuses it for now. */
   private readonly undo: (() => boolean | void)[] = [];
   private readonly notDone = { notOffered: 0, offersRefused: 0, proofsNotSent: 0 };
@@ -110,7 +115,8 @@ export class EbpfKernelPath implements KernelPath {
     this.clock = clock;
     this.time = new KernelTime(clock);
     this.debounce = new Debounce(clock, () => this.guarded(() => this.orForget(() => this.follow())));
-    this.forgetting = new Forgetting(clock, (action) => this.guarded(action));
+    this.forgetting = new InTurns(clock, (action) => this.guarded(action));
+    this.moving = new InTurns(clock, (action) => this.guarded(action));
     this.reports = new CarriedReports(
       (ns) => this.time.toMs(ns),
       (batch) => this.handlers?.onCarried(batch),
@@ -247,6 +253,16 @@ export class EbpfKernelPath implements KernelPath {
     this.guarded(() => this.forgetPeers());
   }
 
+  end(): void {
+    if (this.closed) return;
+    this.guarded(() => this.fetchAll());
+    let left: number | undefined;
+    if (!this.isLeft) left = this.peers.keep();
+    if (!this.isLeft && left === undefined) this.guarded(() => this.forgetPeers());
+    this.close();
+    if (left !== undefined) readLastCounts(left, this.reports, this.clock);
+  }
+
   flush(): void {
     if (this.queue.length === 0) return;
     const queue = this.queue;
@@ -265,6 +281,7 @@ export class EbpfKernelPath implements KernelPath {
   leave(): void {
     if (this.closed || this.handover === undefined || !this.handover.links.hasOpen) return;
     this.guarded(() => {
+      this.moving.finish();
       this.forgetting.finish();
       this.fetchAll();
       this.handover!.leaveWays(this.provenWays());
@@ -287,6 +304,7 @@ export class EbpfKernelPath implements KernelPath {
     this.cancelTimer?.();
     this.cancelReset?.();
     this.forgetting.cancel();
+    this.moving.cancel();
     this.debounce.close();
     const left = this.undo.toReversed().filter((step) => !isDone(step));
     // Where descriptors were short, there are some now that all the rest is closed.
@@ -322,12 +340,7 @@ export class EbpfKernelPath implements KernelPath {
   private lose(error: Error): void {
     if (this.closed) return;
     const { handlers } = this;
-    try {
-      this.forgetPeers();
-    } catch {
-      // The table ends with the program, and so do the reports that were not fetched.
-    }
-    this.close();
+    this.end();
     handlers?.onLost(new Error(`the kernel path has failed: ${error.message}`, { cause: error }));
   }
 
@@ -402,14 +415,25 @@ export class EbpfKernelPath implements KernelPath {
     if (!this.peers.setWay(peer, way, failures, noticeAfterNs)) this.take(peer);
   }
 
-  /** If something cannot be changed now, no peer is carried with the old settings. */
+  /** If something cannot be changed now, no peer is carried with the old settings. All are offered again later. */
   private orForget(change: () => void): void {
     try {
       change();
     } catch (error) {
-      this.forgetPeers();
+      this.holdAndForget();
       throw error;
     }
+  }
+
+  private holdAndForget(): void {
+    try {
+      this.config.hold();
+    } catch {
+      return this.forgetPeers(); // the programs still carry: at once
+    }
+    this.takeOutInTurns(() => {
+      this.clock.setTimer(this.clock.now(), () => this.guarded(() => this.resetInTurn()));
+    });
   }
 
   /** A link, address or route of this host has changed. */
@@ -457,13 +481,23 @@ export class EbpfKernelPath implements KernelPath {
   /** Moves the peers at these addresses to the uplinks that now lead there. */
   private movePeers(changed: ReadonlyMap<Ipv4, unknown>): void {
     if (changed.size === 0) return;
-    const moved: Offer[] = [];
-    this.peers.forEach((peer, address, port) => {
-      if (changed.has(address))
+    for (const address of changed.keys()) this.changedWays.add(address);
+    this.moving.begin(this.moveSome(), () => this.changedWays.clear());
+    this.fetchLater();
+  }
+
+  private *moveSome(): Generator<void> {
+    let moved: Offer[] = [];
+    const steps = this.peers.places((peer, address, port) => {
+      if (this.changedWays.has(address))
         moved.push({ peer: peer.slice(), place: { address, port }, heardAtMs: -Infinity });
     });
-    this.followOffers(moved);
-    this.fetchLater();
+    for (const _ of steps) {
+      const some = moved;
+      moved = [];
+      this.followOffers(some);
+      yield;
+    }
   }
 
   /** The table of uplinks has changed as a whole: all peers have to be offered again. */
@@ -472,8 +506,14 @@ export class EbpfKernelPath implements KernelPath {
     this.cancelReset = undefined;
     // First: the next steps may be refused, and until they succeed the process carries all packets.
     this.config.hold();
+    this.takeOutInTurns(() => this.beginAgain());
+  }
+
+  private takeOutInTurns(end: () => void): void {
+    this.moving.cancel();
+    this.changedWays.clear();
     this.fetch();
-    this.forgetting.begin(this.takeAllOut(), () => this.beginAgain());
+    this.forgetting.begin(this.takeAllOut(), end);
   }
 
   private beginAgain(): void {

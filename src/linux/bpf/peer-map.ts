@@ -1,4 +1,4 @@
-import { E, Memory } from '../libc.ts';
+import { E, Memory, sys } from '../libc.ts';
 import { Amender } from './amend.ts';
 import { EntryBatches } from './entry-batches.ts';
 import {
@@ -24,6 +24,7 @@ const ANY = 0;
 const NO_EXIST = 1;
 const EXIST = 2;
 const KEY = 16;
+const F_DUPFD_CLOEXEC = 1_030;
 const ROUTE_UPLINK = (1 << ROUTE_WAY_SHIFT) - 1;
 /** The largest number of failures that a peer's entry can hold. */
 export const MOST_FAILURES = 15;
@@ -31,8 +32,8 @@ export const MOST_FAILURES = 15;
 const NOTICE_SPACING_UNITS = Math.floor(1e9 / 2 ** UNIT_SHIFT);
 /** Entries read by one call; no bucket of the table holds as many. */
 const BATCH = 4_096;
-/** Entries read or removed at one step. */
-const STEP = 1_024;
+/** Entries read or removed at one step: to move or to report as many takes 1 or 2 ms. No bucket holds as many. */
+const STEP = 256;
 
 /** Packets of a peer that the kernel has carried: from a report, or from a removed entry. Times are ns of CLOCK_MONOTONIC, 0: never. */
 export interface Carried {
@@ -219,6 +220,19 @@ export class PeerMap {
     new EntryBatches(KEY, PEER.SIZE, BATCH).walk(this.lib.lookupBatch, this.fd, (peer, view, at) =>
       see(peer, view.getUint32(at + PEER.address), view.getUint16(at + PEER.port)),
     );
+  }
+
+  /** As {@link forEach}, some at each step. The table may change between steps. */
+  places(see: (peer: Uint8Array, address: number, port: number) => void): Generator<void> {
+    return new EntryBatches(KEY, PEER.SIZE, STEP).steps(this.lib.lookupBatch, this.fd, (peer, view, at) =>
+      see(peer, view.getUint32(at + PEER.address), view.getUint16(at + PEER.port)),
+    );
+  }
+
+  /** A descriptor of the table that stays when the programs are unloaded. Undefined: the system has none now. */
+  keep(): number | undefined {
+    const fd = sys.fcntl(this.fd, F_DUPFD_CLOEXEC, 0);
+    return fd < 0 ? undefined : fd;
   }
 
   /** Calls back with each peer and the octets since its last report, some hundred at each step. Throws a SystemCallError. */

@@ -1,10 +1,10 @@
 import type { Clock } from '../ports.ts';
 
-/** How long peers are taken out at a time. */
+/** How long the work is done at a time. */
 const PIECE_MS = 1;
 
-/** Takes all peers out of the kernel's table, some in each turn of the event loop: packets wait for no more than a part of that. */
-export class Forgetting {
+/** Long work with many peers, some of it in each turn of the event loop: packets wait for no more than a part of that. */
+export class InTurns {
   private readonly clock: Clock;
   private readonly guarded: (action: () => void) => void;
   private left: Generator<void> | undefined;
@@ -21,25 +21,25 @@ export class Forgetting {
     return this.left !== undefined;
   }
 
-  /** Takes the first ones out in this turn: few are all of them. `end` is called after the last ones. Throws the errors of both. */
+  /** Does the first part in this turn: little is all of it. `end` is called after the last part. Throws the errors of both. */
   begin(steps: Generator<void>, end: () => void): void {
     this.cancel();
     [this.left, this.end] = [steps, end];
-    this.takeSome(PIECE_MS);
+    this.doSome(PIECE_MS);
   }
 
-  /** Takes the others out in this turn. */
+  /** Does the rest in this turn. */
   finish(): void {
-    if (this.isUnderWay) this.takeSome(Infinity);
+    if (this.isUnderWay) this.doSome(Infinity);
   }
 
-  /** The others stay, and the end does not come. */
+  /** The rest is not done, and the end does not come. */
   cancel(): void {
     this.cancelNext?.();
     this.cancelNext = this.left = this.end = undefined;
   }
 
-  private takeSome(mostMs: number): void {
+  private doSome(mostMs: number): void {
     this.cancelNext?.();
     const { left, end } = this;
     const isDone = this.isDoneWithin(mostMs);
@@ -48,7 +48,7 @@ export class Forgetting {
       this.cancel();
       end!();
     } else {
-      const next = (): void => this.guarded(() => this.takeSome(PIECE_MS));
+      const next = (): void => this.guarded(() => this.doSome(PIECE_MS));
       this.cancelNext = this.clock.setTimer(this.clock.now(), next);
     }
   }
