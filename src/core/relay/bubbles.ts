@@ -1,10 +1,13 @@
 import { BUBBLE_HOP_LIMIT } from '../constants.ts';
 import type { PaidFrom, Requester } from '../contacts.ts';
-import { DESTINATION, IPV6_HEADER, SOURCE, TEREDO_PORT, buildBubble } from '../../wire/index.ts';
+import { DESTINATION, IPV6_HEADER, SOURCE, TEREDO_PORT, writeBubble } from '../../wire/index.ts';
 import type { BubblePayment, Budgets } from './budgets.ts';
 import type { RelayContext } from './context.ts';
 import { SOCKET } from './options.ts';
 import { Proofs } from './proofs.ts';
+
+/** Bubbles in one allocation: one for each bubble costs several times as much as its content. A command's bytes stay until the next input. */
+const PAGE_BYTES = 256 * IPV6_HEADER;
 
 /** Sends a relay's bubbles to clients, within all budgets, and recognises the answers. */
 export class Bubbles {
@@ -13,6 +16,8 @@ export class Bubbles {
   private readonly proofs: Proofs;
   private readonly source = new Uint8Array(16);
   private readonly destination = new Uint8Array(16);
+  private page = new Uint8Array(0);
+  private used = 0;
 
   constructor(context: RelayContext, budgets: Budgets) {
     this.context = context;
@@ -48,20 +53,31 @@ export class Bubbles {
     peers.countBubble(peer, now);
     peers.writeAddress(peer, this.destination, 0);
     this.proofs.write(this.destination, 0, this.source, 0, now);
-    const bubble = buildBubble(this.source, this.destination, BUBBLE_HOP_LIMIT);
+    const end = this.writeNext();
+    const start = end - IPV6_HEADER;
     const isDirect = this.budgets.direct && this.budgets.takeClient(mapped, requester, now);
     if (this.budgets.direct && !isDirect) hits.ipv4('by-client', mapped);
     if (isDirect) {
       counters.bubblesSent++;
-      commands.transmit(SOCKET.service, bubble, 0, IPV6_HEADER, mapped, peers.mappedPort[peer]);
+      commands.transmit(SOCKET.service, this.page, start, end, mapped, peers.mappedPort[peer]);
     }
     counters.bubblesSent++;
-    commands.transmit(SOCKET.service, bubble, 0, IPV6_HEADER, server, TEREDO_PORT);
+    commands.transmit(SOCKET.service, this.page, start, end, server, TEREDO_PORT);
     return { requester, source, from, isDirect, at: now };
   }
 
   /** Whether the bubble at `at` is addressed to the source of a bubble that the relay sent to this client. A-26 */
   isAnswer(buffer: Uint8Array, at: number, now: number): boolean {
     return this.proofs.holds(buffer, at + DESTINATION, at + SOURCE, now);
+  }
+
+  /** Writes the bubble into the page. Returns its end. */
+  private writeNext(): number {
+    if (this.used === this.page.length) {
+      this.page = new Uint8Array(PAGE_BYTES);
+      this.used = 0;
+    }
+    this.used = writeBubble(this.page, this.used, this.source, 0, this.destination, 0, BUBBLE_HOP_LIMIT);
+    return this.used;
   }
 }
