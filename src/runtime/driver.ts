@@ -283,8 +283,8 @@ export class Driver implements CommandExecutor {
 
   /** After a batch: send the queued packets, report the events, set the alarm. */
   private settle(): void {
-    for (const udp of this.unflushed) udp.flush();
-    this.unflushed.length = 0;
+    for (const udp of this.unflushed) udp.flush(); // in the order in which they were sent from
+    while (this.unflushed.length > 0) this.unflushed.pop(); // quicker than to set the length
     this.tun?.flush();
     this.kernelPath?.port.flush();
     if (this.machine.limitHits.isPending) this.onLimit?.();
@@ -300,7 +300,8 @@ export class Driver implements CommandExecutor {
   private arm(): void {
     if (this.closed) return;
     const at = this.machine.pollTimeout();
-    if (at === this.timerAt) return;
+    // Packets move most instants to later ones. To wake up too early is harmless, and costs less than a new timer for each packet.
+    if (at >= this.timerAt) return;
     this.cancelTimer?.();
     this.timerAt = at;
     this.cancelTimer = at === Infinity ? undefined : this.clock.setTimer(at, () => this.wake());
