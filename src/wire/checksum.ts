@@ -50,9 +50,10 @@ function sumWords(b: Uint8Array, start: number, end: number): number {
   let even = 0;
   let odd = 0;
   let i = from;
-  for (; i + 4 <= to; i += 4) {
-    even += words[i] + words[i + 2];
-    odd += words[i + 1] + words[i + 3];
+  // Eight words at once: half as many additions have to wait for the one before.
+  for (; i + 8 <= to; i += 8) {
+    even += words[i] + words[i + 2] + (words[i + 4] + words[i + 6]);
+    odd += words[i + 1] + words[i + 3] + (words[i + 5] + words[i + 7]);
   }
   for (; i < to; i++) even += words[i];
   const total = even + odd;
