@@ -1,5 +1,8 @@
 /** A server with several workers: each serves a part of the source addresses, and all together are one server. */
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { Internet, SERVER_ADDRESS, SERVER_SECONDARY, ping, until } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { addHost, send } from '../attack/attack-lab.ts';
@@ -7,6 +10,7 @@ import { ConfiguredRole } from '../support/configured-roles.ts';
 import { IS_ALL } from '../support/extent.ts';
 import { PROGRAM, spawnTeredo, startClient, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 import { solicitation } from '../support/server-rig.ts';
+import { payloadOf } from '../support/vectors.ts';
 
 const SOURCES = Array.from({ length: 64 }, (_, i) => `192.0.2.${100 + i}`);
 const WORKERS = IS_ALL ? [2, 3, 8] : [8];
@@ -146,4 +150,26 @@ test('workers beside the kernel path: the kernel answers, and when a rule of the
   const shares = await receivedBy(net.server);
   expect(shares.reduce((sum, count) => sum + count)).toBe(onKernel + 2 * SOURCES.length);
   for (const share of shares) expect(share).toBeGreaterThan(0);
+});
+
+test('keys hold for all workers, those of a changed file too', async () => {
+  await using net = new Internet();
+  const keys = join(mkdtempSync(join(tmpdir(), 'teredo-workers-')), 'keys');
+  onTestFinished(() => rmSync(dirname(keys), { recursive: true }));
+  const write = (text: string): void => writeFileSync(keys, text, { mode: 0o600 });
+  write('client-1 s3cret\n');
+  const lines = [`address = "${SERVER_ADDRESS}"`, 'workers = 8', `keys = "${keys}"`];
+  const server = await ConfiguredRole.start(net.server, 'server', lines, 'user');
+  const asker = addHost(net, 'asker', SOURCES[0]!);
+  for (const address of SOURCES.slice(1)) asker.ip('address', 'add', `${address}/24`, 'dev', 'wan');
+  const order = { from: SOURCES, to: SERVER_ADDRESS, toPort: 3544, payloads: [payloadOf('EX3')] };
+  const count = SOURCES.length;
+  expect((await send(asker, { ...order, count, wanted: count })).heard).toBe(count);
+  write('client-2 s3cret\n');
+  expect(await server.reload()).toEqual({ status: 0, output: expect.stringContaining('changed: keys') });
+  await send(asker, { ...order, count });
+  await until('each refusal', async () => {
+    const { counters } = (await statusOf(net.server, 'server'))!;
+    return counters['droppedUnauthenticated'] === count;
+  });
 });

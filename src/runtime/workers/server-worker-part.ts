@@ -35,6 +35,7 @@ export class ServerWorkerPart {
   private readonly warnings: FailureWarnings;
   private readonly shown: Float64Array;
   private keys: ServerKeys | undefined;
+  private parts: Readonly<Record<SharedWork, number>> = { answers: 1, forwarded: 1 };
   private cancelReport: CancelTimer | undefined;
 
   constructor(parent: ParentThread<ServerWorkerData>, ports: PortFactory) {
@@ -93,8 +94,11 @@ export class ServerWorkerPart {
     if (subnets !== undefined) this.policy.setSubnets(subnets);
   }
 
+  /** A limit whose part stays keeps its counts. */
   private setParts(parts: Readonly<Record<SharedWork, number>>): void {
-    for (const work of ['answers', 'forwarded'] as const) this.machine.takePart(work, parts[work]);
+    for (const work of ['answers', 'forwarded'] as const)
+      if (parts[work] !== this.parts[work]) this.machine.takePart(work, parts[work]);
+    this.parts = parts;
   }
 
   /** After each batch of inputs. */
