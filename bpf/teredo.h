@@ -132,7 +132,7 @@ struct uplink {
 	__u32 cuts;     /* 1: a tunnel's super-packets are cut for it, a socket's are not: the socket sends bulk data */
 };
 
-/* 64 bytes: with the hash table's own data they fit into 128. */
+/* 64 bytes; with the hash table's own data 128, and 136 since kernel 6.1. docs/adr/0031 */
 struct peer {
 	__u64 last_rx;
 	__u64 last_tx;
