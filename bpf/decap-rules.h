@@ -22,11 +22,11 @@ static __always_inline int combine_ecn(__u8 inner, __u8 outer)
 	return inner == ECT0 && outer == ECT1 ? ECT1 : inner;
 }
 
-/* Whether a packet is a UDP datagram to the service port, without IPv4 options. */
-static __always_inline bool is_to_service(const struct config *c, const struct outer *outer)
+/* Whether a packet is a UDP datagram to a local port by which peers are reached, without IPv4 options. */
+static __always_inline bool is_to_own_port(const struct outer *outer)
 {
 	return outer->ip.protocol == IPPROTO_UDP && outer->ip.version == 4 && outer->ip.ihl == sizeof(outer->ip) / 4 &&
-	       outer->udp.dest == c->port;
+	       is_own_port(outer->udp.dest);
 }
 
 /* More fragments, or an offset. */
@@ -49,13 +49,14 @@ static __always_inline bool is_one_packet(const struct outer *outer, const struc
 	       bpf_ntohs(outer->ip.tot_len) == length + sizeof(*outer) && octets == length + sizeof(*outer);
 }
 
-/* Whether the datagram is from the address and port of the peer to the local address by which it is reached: CL-45, R-21 */
+/* Whether the datagram is from the address and port of the peer to the local address and port by which it is reached: CL-45, R-21 */
 static __always_inline bool is_from(const struct peer *peer, const struct outer *outer)
 {
 	__u32 uplink_at = peer->route & ROUTE_UPLINK;
 	struct uplink *uplink = bpf_map_lookup_elem(&uplinks, &uplink_at);
 
-	return uplink && uplink->source == outer->ip.daddr && peer->address == outer->ip.saddr && peer->port == outer->udp.source;
+	return uplink && uplink->source == outer->ip.daddr && peer->address == outer->ip.saddr && peer->port == outer->udp.source &&
+	       peer->local_port == outer->udp.dest;
 }
 
 /* Why a packet of a peer with right checksums is left to the socket, as a counter; NO_COUNTER: there is no reason in its IPv6 header. */

@@ -25,6 +25,7 @@ static __always_inline __u8 add_peer(const struct offer *offer, __u64 now)
 	peer->last_rx = offer->last_rx;
 	peer->address = offer->address;
 	peer->port = offer->port;
+	peer->local_port = offer->local_port;
 	peer->route = (offer->uplink & ROUTE_UPLINK) | WAY_INWARD << ROUTE_WAY_SHIFT;
 	peer->last_notice = peer->last_report = (now >> UNIT_SHIFT) - LONG_AGO_UNITS;
 	peer->socket_heard = offer->socket_heard;
@@ -36,14 +37,18 @@ static __always_inline __u8 add_peer(const struct offer *offer, __u64 now)
 static __always_inline __u8 follow_offer(const struct offer *offer, __u64 now)
 {
 	struct peer *peer = bpf_map_lookup_elem(&peers, &offer->peer);
+	bool is_news;
 
 	if (!peer)
 		return add_peer(offer, now);
-	if (peer->address != offer->address || peer->port != offer->port || (peer->route & ROUTE_UPLINK) != offer->uplink)
+	if (peer->address != offer->address || peer->port != offer->port || peer->local_port != offer->local_port ||
+	    (peer->route & ROUTE_UPLINK) != offer->uplink)
 		return OFFER_ELSEWHERE;
-	if (offer->last_rx > peer->last_rx)
+	is_news = offer->last_rx > peer->last_rx;
+	if (is_news)
 		peer->last_rx = offer->last_rx;
-	if (offer->last_rx && age_of(offer->socket_heard, peer->socket_heard) > 0)
+	/* Where it is news, the time in the entry is the older one, even if it has come round. */
+	if (offer->last_rx && (is_news || (__s16)(offer->socket_heard - peer->socket_heard) > 0))
 		peer->socket_heard = offer->socket_heard;
 	return OFFER_KNOWN;
 }

@@ -47,6 +47,14 @@ struct {
 	__type(value, struct proof);
 } proofs SEC(".maps");
 
+/* A bit for each local port by which peers are reached: that of the service, and those of sockets for one peer each. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PORT_WORDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} ports SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
@@ -97,6 +105,15 @@ static __always_inline bool is_served(const struct in6_addr *address)
 	IN_ORDER();
 	key.length = 128;
 	return bpf_map_lookup_elem(&served, &key);
+}
+
+/* Whether peers are reached by this local port. */
+static __always_inline bool is_own_port(__be16 port)
+{
+	__u32 number = bpf_ntohs(port), word = number >> PORTS_SHIFT;
+	__u64 *bits = bpf_map_lookup_elem(&ports, &word);
+
+	return bits && (*bits >> (number & ((1 << PORTS_SHIFT) - 1)) & 1);
 }
 
 static __always_inline bool is_own(const struct config *c, const struct in6_addr *address)

@@ -28,13 +28,19 @@ static __always_inline bool is_sample_out(struct __sk_buff *skb, __u32 at, const
 	return true;
 }
 
+/* For how long the socket has received nothing from the peer. `now` may be slow, so the result may be negative. */
+static __always_inline __s32 unseen_units(const struct peer *peer, __u64 now)
+{
+	return (__s16)((__u16)(now >> LONG_UNIT_SHIFT) - peer->socket_heard);
+}
+
 /* Whether the peer's samples do not reach the socket. If so, the peer's datagrams are a sign of life at the socket only. */
 static __noinline bool is_unseen(const struct peer *peer, __u64 now)
 {
 	__u32 zero = 0;
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 
-	return c && peer && has_passed(now >> UNIT_SHIFT, peer->socket_heard, stretched(UNSEEN_UNITS, c->stretch, UNSEEN_MOST_UNITS));
+	return c && peer && unseen_units(peer, now) >= LONG_UNITS(stretched(UNSEEN_UNITS, c->stretch, UNSEEN_MOST_UNITS));
 }
 
 /* Which datagrams of a peer the socket has to get: none; as a sample the next that may be late without harm, or the next; all, as no sample was received. */
@@ -45,17 +51,17 @@ static __noinline bool is_unseen(const struct peer *peer, __u64 now)
 
 static __always_inline __u32 sample_due(const struct config *c, const struct peer *peer, __u64 now)
 {
-	__s32 unseen = age_of(now >> UNIT_SHIFT, peer->socket_heard), stretch = c->stretch;
+	__s32 unseen = unseen_units(peer, now), stretch = c->stretch;
 	__u16 units = now >> LONG_UNIT_SHIFT;
 
-	if (unseen < SAMPLE_UNITS)
+	if (unseen < LONG_UNITS(SAMPLE_UNITS))
 		return DUE_NONE;
-	if (unseen >= stretched(UNSEEN_UNITS, stretch, UNSEEN_MOST_UNITS))
+	if (unseen >= LONG_UNITS(stretched(UNSEEN_UNITS, stretch, UNSEEN_MOST_UNITS)))
 		return DUE_ALL;
-	if (unseen < stretched(SAMPLE_UNITS, stretch, SAMPLE_MOST_UNITS) ||
+	if (unseen < LONG_UNITS(stretched(SAMPLE_UNITS, stretch, SAMPLE_MOST_UNITS)) ||
 	    (__u16)(units - peer->last_sample_in) < LONG_UNITS(SPACING_UNITS))
 		return DUE_NONE;
-	return unseen < stretched(SAMPLE_ANY_UNITS, stretch, SAMPLE_ANY_MOST_UNITS) ? DUE_PATIENT : DUE_ANY;
+	return unseen < LONG_UNITS(stretched(SAMPLE_ANY_UNITS, stretch, SAMPLE_ANY_MOST_UNITS)) ? DUE_PATIENT : DUE_ANY;
 }
 
 /*

@@ -185,11 +185,11 @@ int encap(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	ethernet->h_proto = bpf_htons(ETH_P_IP);
 	*ip = made;
-	udp->source = c->port;
+	udp->source = peer->local_port;
 	udp->dest = peer->port;
 	udp->len = bpf_htons(length + sizeof(*udp));
 	/* C-29. A missing checksum also shows the peer that a program like this one sent it, so this host unwraps: adr/0013. */
-	udp->check = datagram ? datagram_checksum(&made, &inner, c->port, peer->port, datagram) : 0;
+	udp->check = datagram ? datagram_checksum(&made, &inner, peer->local_port, peer->port, datagram) : 0;
 	/* The socket's datagrams have no mark for routes and queues of the uplink to see; so this one must have none. */
 	skb->mark = 0;
 	if (way & TRIAL)
@@ -339,7 +339,7 @@ int decap(struct __sk_buff *skb)
 	if (!c || c->role == ROLE_NONE || skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST ||
 	    skb->vlan_present)
 		return GO_ON;
-	if (!LOAD(skb, l2, &outer) || !is_to_service(c, &outer))
+	if (!LOAD(skb, l2, &outer) || !is_to_own_port(&outer))
 		return GO_ON;
 	if (is_fragment(&outer))
 		return go_on(COUNT_inExtension);

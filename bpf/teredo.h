@@ -85,6 +85,10 @@
 #define LONG_UNIT_SHIFT 26
 #define LONG_UNITS(units) ((units) >> (LONG_UNIT_SHIFT - UNIT_SHIFT))
 
+/* Local ports in one entry of `ports`. */
+#define PORTS_SHIFT 6
+#define PORT_WORDS (65536 >> PORTS_SHIFT)
+
 /* How far a peer's packets are carried. */
 #define WAY_INWARD 0  /* from the peer only; user space sends to it */
 #define WAY_CHECKED 1 /* both ways, with a UDP checksum */
@@ -114,7 +118,6 @@ struct config {
 	__u32 stretch;       /* factor for the times of samples, up to their MOST: 1 or more */
 	__u32 renewal;       /* units after its latest proof a path in use is proven again: a peer that sends all the time is never silent */
 	__u32 mark;          /* of echo requests for proofs; its lowest bits are 0 and take the way */
-	__u16 port;
 	__u8 role;
 	__u8 ttl;
 	__u32 reporting; /* units between two reports about a peer: more with very many peers */
@@ -146,7 +149,8 @@ struct peer {
 	__u8 history; /* lower half: not 0 if its kernel unwraps; upper half: failed proofs in a row */
 	__u32 last_notice; /* or proof; if in the future: no notice before. Set together with the next */
 	__u32 last_report;
-	__u32 socket_heard; /* when the socket last received something from it */
+	__u16 socket_heard; /* when the socket last received something from it: at most UNSEEN_MOST before last_rx */
+	__u16 local_port;   /* of that socket */
 	__u16 last_sample_in;
 	__u16 last_sample_out;
 };
@@ -165,8 +169,8 @@ struct peer {
 struct amendment {
 	__u8 peer[16];
 	__u64 last_rx; /* 0: unchanged. Never set back */
-	__u32 socket_heard;
 	__u32 last_notice;
+	__u16 socket_heard;
 	__u8 changes;
 	__u8 way;
 	__u8 failures;
@@ -176,16 +180,17 @@ struct amendment {
 struct offer {
 	__u8 peer[16];
 	__u64 last_rx; /* 0: not known */
-	__u32 socket_heard;
 	__u32 address;
 	__u16 port;
+	__u16 local_port;
+	__u16 socket_heard;
 	__u8 uplink;
 	__u8 result;
 };
 
 #define OFFER_KNOWN 0
 #define OFFER_ADDED 1
-#define OFFER_ELSEWHERE 2 /* known at another address, port or uplink: not changed */
+#define OFFER_ELSEWHERE 2 /* known at another address, port, local port or uplink: not changed */
 #define OFFER_REFUSED 3   /* no room */
 /* The offers in one frame: it fits into a page. */
 #define MOST_OFFERS 64

@@ -48,7 +48,7 @@ describe('CommandRing', () => {
     const address = new Uint8Array(20);
     for (let i = 0; i < 40; i++) {
       address.fill(i, 2, 18);
-      if (i % 2 === 0) ring.offload(address, 2, 0xc0000200 + i, i, 1_000.5);
+      if (i % 2 === 0) ring.offload(address, 2, 0xc0000200 + i, i, 1_000.5, i % 3);
       else ring.unload(address, 2);
     }
     for (let round = 0; round < 2; round++) {
@@ -59,7 +59,7 @@ describe('CommandRing', () => {
           ? []
           : Array.from({ length: 40 }, (_, i) =>
               i % 2 === 0
-                ? ['offload', new Uint8Array(16).fill(i), 0xc0000200 + i, i, 1_000.5]
+                ? ['offload', new Uint8Array(16).fill(i), 0xc0000200 + i, i, 1_000.5, i % 3]
                 : ['unload', new Uint8Array(16).fill(i)],
             ),
       );
@@ -97,7 +97,7 @@ describe('CommandRing', () => {
     (offset) => {
       const ring = new CommandRing();
       const address = new Uint8Array(20);
-      expect(() => ring.offload(address, offset, 0xc0000201, 4096, 0)).toThrow(RangeError);
+      expect(() => ring.offload(address, offset, 0xc0000201, 4096, 0, 0)).toThrow(RangeError);
       expect(() => ring.unload(address, offset)).toThrow(RangeError);
       expect(ring.length).toBe(0);
     },

@@ -17,9 +17,16 @@ export interface CommandExecutor {
   deliver(buffer: Uint8Array, start: number, end: number): void;
   /**
    * The peer with the IPv6 address at `buffer[offset]` is trusted, and the machine received a packet from it at `heardAt` (ms), from
-   * `address`:`port`: the kernel path may carry its packets. Repeated with a later `heardAt` while the peer is heard.
+   * `address`:`port` by `socket`: the kernel path may carry its packets. Repeated with a later `heardAt` while the peer is heard.
    */
-  offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void;
+  offload(
+    buffer: Uint8Array,
+    offset: number,
+    address: number,
+    port: number,
+    heardAt: number,
+    socket: SocketId,
+  ): void;
   /** The kernel path gives this peer's packets to the machine again. */
   unload(buffer: Uint8Array, offset: number): void;
   /**
@@ -98,7 +105,15 @@ export class CommandRing {
   }
 
   /** The address is copied. */
-  offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void {
+  // eslint-disable-next-line eslint/max-params -- the contract of machines: an offer costs no object
+  offload(
+    buffer: Uint8Array,
+    offset: number,
+    address: number,
+    port: number,
+    heardAt: number,
+    socket: SocketId,
+  ): void {
     checkRange(buffer, offset, offset + 16);
     const at = this.count++;
     this.kinds[at] = OFFLOAD;
@@ -106,7 +121,7 @@ export class CommandRing {
     const n = at * WIDTH;
     this.numbers[n] = this.keep(buffer, offset);
     this.numbers[n + 1] = heardAt;
-    this.numbers[n + 2] = 0;
+    this.numbers[n + 2] = socket;
     this.numbers[n + 3] = address;
     this.numbers[n + 4] = port;
   }
@@ -153,7 +168,14 @@ export class CommandRing {
           executor.deliver(buffers[at]!, numbers[n + 1]!, numbers[n + 2]!);
           break;
         case OFFLOAD:
-          executor.offload(this.addresses, numbers[n]!, numbers[n + 3]!, numbers[n + 4]!, numbers[n + 1]!);
+          executor.offload(
+            this.addresses,
+            numbers[n]!,
+            numbers[n + 3]!,
+            numbers[n + 4]!,
+            numbers[n + 1]!,
+            numbers[n + 2]!,
+          );
           break;
         case UNLOAD:
           executor.unload(this.addresses, numbers[n]!);

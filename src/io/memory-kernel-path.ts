@@ -8,11 +8,22 @@ import type { CarriedPath, Clock, KernelPath, KernelPathHandlers, UplinkState } 
 /** How often reports are handed over, as in the kernel's adapter. */
 const REPORT_INTERVAL_MS = 500;
 
-/** Carries packets between a tunnel and a socket in memory; the readers of the two do not see them. */
+/** The tunnel, and the sockets of its host. */
+interface Ends {
+  readonly tun: MemoryTun;
+  /** That of the service port. */
+  readonly udp: MemoryUdp;
+  readonly socketAt: (localPort: number) => MemoryUdp | undefined;
+}
+
+/** Carries packets between a tunnel and sockets in memory; their readers do not see them. */
 export class MemoryKernelPath implements KernelPath {
   private readonly carrier: Carrier;
   private readonly tun: MemoryTun;
   private readonly udp: MemoryUdp;
+  private readonly socketAt: Ends['socketAt'];
+  /** The sockets by which peers are carried, by port. */
+  private readonly sockets = new Map<number, MemoryUdp>();
   private readonly clock: Clock;
   private readonly onClose: () => void;
   private handlers: KernelPathHandlers | undefined;
@@ -20,15 +31,11 @@ export class MemoryKernelPath implements KernelPath {
   private cancelReport: (() => void) | undefined;
   private closed = false;
 
-  constructor(
-    role: 'client' | 'relay',
-    ends: { readonly tun: MemoryTun; readonly udp: MemoryUdp },
-    clock: Clock,
-    onClose: () => void,
-  ) {
+  constructor(role: 'client' | 'relay', ends: Ends, clock: Clock, onClose: () => void) {
     this.carrier = new Carrier(role);
     this.tun = ends.tun;
     this.udp = ends.udp;
+    this.socketAt = ends.socketAt;
     this.clock = clock;
     this.onClose = onClose;
   }
@@ -48,7 +55,7 @@ export class MemoryKernelPath implements KernelPath {
   start(handlers: KernelPathHandlers): void {
     this.handlers = handlers;
     this.tun.carry = (packet) => this.carryOut(packet);
-    this.udp.carry = (...datagram) => this.carryIn(...datagram);
+    this.use(this.udp);
   }
 
   setOwn(address: Ipv6 | undefined): void {
@@ -59,9 +66,29 @@ export class MemoryKernelPath implements KernelPath {
     this.carrier.setServed(prefixes);
   }
 
-  offload(buffer: Uint8Array, offset: number, address: Ipv4, port: number, heardAtMs: number): void {
+  offload(
+    buffer: Uint8Array,
+    offset: number,
+    address: Ipv4,
+    port: number,
+    heardAtMs: number,
+    localPort = this.udp.local.port,
+  ): void {
     const peer = buffer.slice(offset, offset + 16);
-    this.queue.push(() => this.carrier.offload(peer, 0, { address, port }, heardAtMs, this.clock.now()));
+    this.queue.push(() => {
+      const socket = this.socketAt(localPort);
+      if (socket === undefined) return;
+      this.use(socket);
+      this.carrier.offload(peer, 0, { address, port, socket: localPort }, heardAtMs, this.clock.now());
+    });
+  }
+
+  socketCloses(localPort: number): void {
+    this.flush();
+    const socket = this.sockets.get(localPort);
+    if (socket !== undefined) socket.carry = undefined;
+    this.sockets.delete(localPort);
+    this.carrier.closeSocket(localPort);
   }
 
   unload(buffer: Uint8Array, offset: number): void {
@@ -116,7 +143,8 @@ export class MemoryKernelPath implements KernelPath {
     if (this.closed) return;
     this.closed = true;
     this.cancelReport?.();
-    this.tun.carry = this.udp.carry = undefined;
+    this.tun.carry = undefined;
+    for (const socket of this.sockets.values()) socket.carry = undefined;
     this.onClose();
   }
 
@@ -139,13 +167,20 @@ export class MemoryKernelPath implements KernelPath {
   private carryOut(packet: Uint8Array): boolean {
     const to = this.carrier.carryOut(packet, 0, packet.length, this.clock.now());
     if (to === undefined) return false;
-    this.udp.sendNow(packet, to.address, to.port);
+    this.sockets.get(to.socket)?.sendNow(packet, to.address, to.port);
     this.reportLater();
     return true;
   }
 
-  private carryIn(bytes: Uint8Array, address: Ipv4, port: number, tos: number): boolean {
-    const verdict = this.carrier.carryIn(bytes, 0, bytes.length, { address, port, tos }, this.clock.now());
+  private use(socket: MemoryUdp): void {
+    const { port } = socket.local;
+    this.sockets.set(port, socket);
+    socket.carry = (bytes, ...from) => this.carryIn(port, bytes, ...from);
+  }
+
+  private carryIn(socket: number, bytes: Uint8Array, address: Ipv4, port: number, tos: number): boolean {
+    const from = { address, port, tos, socket };
+    const verdict = this.carrier.carryIn(bytes, 0, bytes.length, from, this.clock.now());
     if (verdict === 'left') return false;
     if (verdict === 'carried') this.tun.writeNow(bytes);
     this.reportLater();

@@ -141,7 +141,9 @@ export class MemoryPorts implements PortFactory {
     const reason =
       this.noKernelPath ?? (tun === undefined || udp === undefined ? 'no such tunnel or socket' : undefined);
     if (reason !== undefined) throw new EnvironmentError('no-kernel-path', reason);
-    const kernelPath = new MemoryKernelPath(role, { tun: tun!, udp: udp! }, this.clock, () =>
+    const socketAt = (port: number): MemoryUdp | undefined =>
+      this.wire.find({ ...local, port }, this.addresses[0]);
+    const kernelPath = new MemoryKernelPath(role, { tun: tun!, udp: udp!, socketAt }, this.clock, () =>
       this.kernelPaths.delete(kernelPath),
     );
     this.kernelPaths.add(kernelPath);

@@ -186,10 +186,19 @@ export interface KernelPath {
   setOwn(address: Ipv6 | undefined): void;
   /** Sets a relay's served range; the longest prefix decides. 2001::/32 is never in it. */
   setServed(prefixes: readonly Ipv6Prefix[]): void;
-  /** Upsert; the bytes are copied at once. */
-  offload(buffer: Uint8Array, offset: number, address: Ipv4, port: number, heardAtMs: number): void;
+  /** Upsert; the bytes are copied at once. `localPort`: that of the socket by which the peer is reached, unless it is the service port. */
+  offload(
+    buffer: Uint8Array,
+    offset: number,
+    address: Ipv4,
+    port: number,
+    heardAtMs: number,
+    localPort?: number,
+  ): void;
   /** Harmless if the peer is not offered. */
   unload(buffer: Uint8Array, offset: number): void;
+  /** A socket for single peers, with this port, is about to be closed: nothing is carried by it any more. */
+  socketCloses(localPort: number): void;
   /** The host's own rules have refused a datagram of the socket to the peer whose IPv6 address is at `buffer[offset]`. */
   refused(buffer: Uint8Array, offset: number): void;
   pathOf(peer: Ipv6): CarriedPath;

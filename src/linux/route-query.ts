@@ -55,46 +55,46 @@ export class RouteQuery {
   }
 
   /**
-   * The route to a destination. Undefined if there is none, or none that a program could use: a redirect to an interface looks up a route
+   * The route to a destination from the socket, or from another one with the same address and this port. Undefined if there is none, or none that a program could use: a redirect to an interface looks up a route
    * by that interface, without the socket, and the host's rules may give a different route for that. Throws a SystemCallError if the kernel
    * could not be asked now.
    * Example: after `ip rule add ipproto udp sport 3545 lookup 100` the socket's datagrams take a route of table 100, those of a program
    * one of the main table.
    */
-  wayTo(destination: number): Way | undefined {
-    const ofSocket = this.waySocketTakes(destination);
+  wayTo(destination: number, port = this.port): Way | undefined {
+    const ofSocket = this.waySocketTakes(destination, port);
     if (ofSocket === undefined) return undefined;
     const { ifindex, source, gateway } = ofSocket;
     const ofProgram = this.ask(destination, source, (query) => query.add(RTA.OIF, 4, ifindex, true));
     if (ofProgram?.ifindex !== ifindex || ofProgram.gateway !== gateway) return undefined;
-    const route = this.routeTo(destination);
+    const route = this.routeTo(destination, port);
     return { ...ofSocket, mtu: route.mtu, ttl: route.ttl, isRedirected: gateway !== route.gateway };
   }
 
   /**
-   * Index of the interface by which the socket's datagrams leave, whether or not a program could use the same route; undefined: there is
+   * Index of the interface by which such a socket's datagrams leave, whether or not a program could use the same route; undefined: there is
    * none.
    */
-  interfaceTo(destination: number): number | undefined {
-    return this.waySocketTakes(destination)?.ifindex;
+  interfaceTo(destination: number, port = this.port): number | undefined {
+    return this.waySocketTakes(destination, port)?.ifindex;
   }
 
   close(): void {
     this.query.close();
   }
 
-  private waySocketTakes(destination: number): PlainWay | undefined {
-    return this.ask(destination, this.bound, (query) => query.add(RTA.SPORT, 2, this.port));
+  private waySocketTakes(destination: number, port: number): PlainWay | undefined {
+    return this.ask(destination, this.bound, (query) => query.add(RTA.SPORT, 2, port));
   }
 
   /** The route as it is in its table. */
-  private routeTo(destination: number): Pick<Way, 'gateway' | 'mtu' | 'ttl'> {
+  private routeTo(destination: number, port: number): Pick<Way, 'gateway' | 'mtu' | 'ttl'> {
     let route = { gateway: '', mtu: 0, ttl: 0 };
     this.route(
       destination,
       this.bound,
       RTM_F_FIB_MATCH,
-      (query) => query.add(RTA.SPORT, 2, this.port),
+      (query) => query.add(RTA.SPORT, 2, port),
       (view, at, end) => (route = { gateway: gatewayIn(view, at, end), ...metricsIn(view, at, end) }),
     );
     return route;

@@ -105,6 +105,8 @@ export class Driver implements CommandExecutor {
     const udp = this.sockets[socket];
     if (udp === undefined) return;
     this.sockets[socket] = undefined;
+    // First: its port may be another program's next.
+    this.kernelPath?.port.socketCloses(udp.local.port);
     this.release(udp);
   }
 
@@ -173,8 +175,8 @@ export class Driver implements CommandExecutor {
     this.closed = true;
     this.cancelTimer?.();
     this.detachReceivers();
-    for (const udp of this.sockets) udp?.close();
     this.kernelPath?.port.close();
+    for (const udp of this.sockets) udp?.close();
     this.raw?.close();
   }
 
@@ -197,8 +199,17 @@ export class Driver implements CommandExecutor {
     else this.raw?.send(buffer, start, end - start);
   }
 
-  offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void {
-    this.kernelPath?.port.offload(buffer, offset, address, port, heardAt);
+  offload(
+    buffer: Uint8Array,
+    offset: number,
+    address: number,
+    port: number,
+    heardAt: number,
+    socket: SocketId,
+  ): void {
+    const udp = this.sockets[socket];
+    if (udp !== undefined)
+      this.kernelPath?.port.offload(buffer, offset, address, port, heardAt, udp.local.port);
   }
 
   unload(buffer: Uint8Array, offset: number): void {

@@ -32,7 +32,7 @@ export class MachineNode implements CommandExecutor {
   private readonly onEvent: (event: MachineEvent) => void;
   private readonly sockets = new Map<SocketId, UdpSocket>();
   private kernelPath:
-    | { readonly carrier: Carrier; readonly machine: OffloadingMachine; readonly socket: SocketId }
+    | { readonly carrier: Carrier; readonly machine: OffloadingMachine; readonly service: SocketId }
     | undefined;
   private isReportDue = false;
   private pendingEvents: MachineEvent[] = [];
@@ -52,9 +52,9 @@ export class MachineNode implements CommandExecutor {
     this.onEvent = onEvent;
   }
 
-  /** From now on `carrier` carries the packets of offloaded peers, to and from `socket`. */
-  useKernelPath(carrier: Carrier, machine: OffloadingMachine, socket: SocketId): void {
-    this.kernelPath = { carrier, machine, socket };
+  /** From now on `carrier` carries the packets of offloaded peers, by the `service` socket and by those of single peers. */
+  useKernelPath(carrier: Carrier, machine: OffloadingMachine, service: SocketId): void {
+    this.kernelPath = { carrier, machine, service };
   }
 
   /** The kernel path forgets all peers, like that of the kernel when interfaces or routes change. */
@@ -73,6 +73,7 @@ export class MachineNode implements CommandExecutor {
   }
 
   detach(id: SocketId): void {
+    if (id !== this.kernelPath?.service) this.kernelPath?.carrier.closeSocket(id);
     this.sockets.get(id)?.close();
     this.sockets.delete(id);
   }
@@ -86,10 +87,17 @@ export class MachineNode implements CommandExecutor {
 
   handleDatagram(id: SocketId, payload: Uint8Array, address: number, port: number, tos = 0): void {
     const { kernelPath } = this;
-    if (kernelPath?.socket === id && !this.stopped) {
+    const isSeen = kernelPath?.service === id || kernelPath?.carrier.hasSocket(id) === true;
+    if (kernelPath !== undefined && isSeen && !this.stopped) {
       const carried = payload.slice(); // a copy: the bytes of a datagram are never changed
       const { length } = carried;
-      const verdict = kernelPath.carrier.carryIn(carried, 0, length, { address, port, tos }, this.world.now);
+      const verdict = kernelPath.carrier.carryIn(
+        carried,
+        0,
+        length,
+        { address, port, tos, socket: id },
+        this.world.now,
+      );
       if (verdict !== 'left') {
         if (verdict === 'carried') this.world.after(0, () => this.deliverTo(carried));
         this.reportLater();
@@ -106,7 +114,7 @@ export class MachineNode implements CommandExecutor {
     if (kernelPath !== undefined && !this.stopped) {
       const to = kernelPath.carrier.carryOut(packet, 0, packet.length, this.world.now);
       if (to !== undefined) {
-        this.sockets.get(kernelPath.socket)?.send(packet.slice(), to.address, to.port);
+        this.sockets.get(to.socket)?.send(packet.slice(), to.address, to.port);
         this.reportLater();
         return;
       }
@@ -139,8 +147,16 @@ export class MachineNode implements CommandExecutor {
     this.world.after(0, () => this.deliverTo(packet));
   }
 
-  offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void {
-    this.kernelPath?.carrier.offload(buffer, offset, { address, port }, heardAt, this.world.now);
+  offload(
+    buffer: Uint8Array,
+    offset: number,
+    address: number,
+    port: number,
+    heardAt: number,
+    socket: SocketId,
+  ): void {
+    if (!this.sockets.has(socket)) return;
+    this.kernelPath?.carrier.offload(buffer, offset, { address, port, socket }, heardAt, this.world.now);
   }
 
   unload(buffer: Uint8Array, offset: number): void {

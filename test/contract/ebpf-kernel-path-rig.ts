@@ -22,7 +22,7 @@ import {
 } from '../../src/wire/index.ts';
 import { data, v4 } from '../support/client-rig.ts';
 import { eventually } from '../support/eventually.ts';
-import { contentsOf } from './memory-kernel-path-rig.ts';
+import { contentsOf, further } from './memory-kernel-path-rig.ts';
 import type { Rig } from './memory-kernel-path-rig.ts';
 
 const TUNNEL = 'teredo';
@@ -85,10 +85,11 @@ export async function kernelRig(role: 'client' | 'relay'): Promise<KernelRig> {
       for (const got of [fromTunnel, peerGot, peerHeardFrom]) got.length = 0;
     },
     hostSends: (packet) => void raw.send(packet, 0, packet.length),
-    peerSends: (payload) => {
-      far.send(payload, 0, payload.length, HOST.address, udp.local.port);
+    peerSends: (payload, localPort = udp.local.port) => {
+      far.send(payload, 0, payload.length, HOST.address, localPort);
       far.flush();
     },
+    openSocket: () => further(ports.openUdp({ address: 0, port: 0, few: true })),
     peerSendsIpv4: sendIpv4,
     hostGot,
     peerGot: () => peerGot,

@@ -167,6 +167,41 @@ for (const { name, skipped, open } of RIGS) {
       expect(rig.peerGot()).toEqual([]);
     });
 
+    test('a peer with a socket of its own: carried to and from the port of that socket only', async () => {
+      const running = await started();
+      const { rig } = running;
+      const socket = rig.openSocket();
+      running.offer({ localPort: socket.localPort });
+      await rig.prove(OWN, PEER);
+      rig.hostSends(data(OWN, PEER));
+      await eventually(() => expect(rig.peerGot()).toEqual([data(OWN, PEER)]));
+      expect(rig.peerHeardFrom()[0]).toMatch(new RegExp(`:${socket.localPort}$`));
+      rig.peerSends(data(PEER, OWN, 61), socket.localPort);
+      await eventually(() => expect(rig.hostGot().at(-1)).toEqual(data(PEER, OWN, 61)));
+      rig.peerSends(data(PEER, OWN, 62));
+      await eventually(() => expect(rig.fromSocket).toEqual([data(PEER, OWN, 62)]));
+      expect(socket.got).toEqual([]);
+      expect(rig.kernelPath.counters['inElsewhere']).toBe(1);
+    });
+
+    test('before a socket closes nothing is carried by its port any more; the peer may be offered with another socket', async () => {
+      const running = await started();
+      const { rig } = running;
+      const socket = rig.openSocket();
+      running.offer({ localPort: socket.localPort });
+      await rig.prove(OWN, PEER);
+      rig.kernelPath.socketCloses(socket.localPort);
+      expect(rig.kernelPath.size).toBe(0);
+      rig.hostSends(data(OWN, PEER));
+      rig.peerSends(data(PEER, OWN), socket.localPort);
+      await eventually(() => expect([rig.fromTunnel.length, socket.got.length]).toEqual([1, 1]));
+      socket.close();
+      running.offer();
+      await rig.prove(OWN, PEER);
+      rig.peerSends(data(PEER, OWN, 63));
+      await eventually(() => expect(rig.hostGot().at(-1)).toEqual(data(PEER, OWN, 63)));
+    });
+
     test('an offer takes effect with the flush', async () => {
       const { rig } = await started();
       rig.kernelPath.unload(PEER, 0);
@@ -370,8 +405,9 @@ class Started {
     });
   }
 
-  offer({ heardAt = this.rig.clock.now(), port = this.rig.peer.port } = {}): this {
-    this.rig.kernelPath.offload(PEER, 0, this.rig.peer.address, port, heardAt);
+  offer({ heardAt = this.rig.clock.now(), port = this.rig.peer.port, localPort = 0 } = {}): this {
+    const { address } = this.rig.peer;
+    this.rig.kernelPath.offload(PEER, 0, address, port, heardAt, localPort === 0 ? undefined : localPort);
     this.rig.kernelPath.flush();
     return this;
   }

@@ -1,11 +1,18 @@
 import { onTestFinished } from 'vitest';
 import { MemoryPorts } from '../../src/io/memory-ports.ts';
 import { MemoryIpv4Network } from '../../src/io/memory-udp.ts';
-import type { Clock, DatagramBatch, KernelPath, PacketBatch } from '../../src/io/ports.ts';
+import type { Clock, DatagramBatch, KernelPath, PacketBatch, Udp } from '../../src/io/ports.ts';
 import { systemClock } from '../../src/io/system-clock.ts';
 import { formatEndpoint } from '../../src/wire/index.ts';
 import type { Endpoint } from '../../src/wire/index.ts';
 import { seededEntropy, v4 } from '../support/client-rig.ts';
+
+export interface FurtherSocket {
+  readonly localPort: number;
+  /** Payloads that it has received. */
+  readonly got: Uint8Array[];
+  readonly close: () => void;
+}
 
 /** A host with a tunnel, a socket and a kernel path between them, and another host, the peer's, on its uplink. */
 export interface Rig {
@@ -16,7 +23,10 @@ export interface Rig {
   /** The peer has answered a packet of the kernel path: from then on packets from `source` to it are carried. */
   readonly prove: (source: Uint8Array, peer: Uint8Array) => Promise<void>;
   readonly hostSends: (packet: Uint8Array) => void;
-  readonly peerSends: (payload: Uint8Array) => void;
+  /** To the socket with this local port; default: the one of `socketPair`. */
+  readonly peerSends: (payload: Uint8Array, localPort?: number) => void;
+  /** Opens a further socket of the host. */
+  readonly openSocket: () => FurtherSocket;
   /** IPv6 packets out of the tunnel; payloads with their sources. */
   readonly hostGot: () => Uint8Array[];
   readonly peerGot: () => Uint8Array[];
@@ -32,6 +42,13 @@ export interface Rig {
 /** Copies of a batch's content. */
 export function contentsOf({ count, buffer, offsets, lengths }: DatagramBatch | PacketBatch): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => buffer.slice(offsets[i], offsets[i]! + lengths[i]!));
+}
+
+export function further(udp: Udp): FurtherSocket {
+  const got: Uint8Array[] = [];
+  udp.start((batch) => got.push(...contentsOf(batch)));
+  onTestFinished(() => udp.close());
+  return { localPort: udp.local.port, got, close: () => udp.close() };
 }
 
 export async function memoryRig(role: 'client' | 'relay'): Promise<Rig> {
@@ -68,10 +85,11 @@ export async function memoryRig(role: 'client' | 'relay'): Promise<Rig> {
     peer: { address: peerAddress, port: 5_000 },
     prove: async () => {},
     hostSends: (packet) => tun.offer(packet),
-    peerSends: (payload) => {
-      far.send(payload, 0, payload.length, here.address, here.port);
+    peerSends: (payload, localPort = here.port) => {
+      far.send(payload, 0, payload.length, here.address, localPort);
       far.flush();
     },
+    openSocket: () => further(ports.openUdp({ address: 0, port: 0, few: true })),
     hostGot: () => tun.delivered,
     peerGot: () => peerGot,
     peerHeardFrom: () => peerHeardFrom,

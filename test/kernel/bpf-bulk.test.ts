@@ -1,6 +1,7 @@
 /** At an uplink for which super-packets of a tunnel are cut, TCP data and large UDP packets are left to the process, and no other packets. */
 import { beforeAll, expect, test } from 'vitest';
 import { CONFIG, KERNEL_COUNTERS, ROLE, UPLINK, WAY } from '../../src/linux/bpf/layout.ts';
+import { OwnPorts } from '../../src/linux/bpf/own-ports.ts';
 import { PeerMap } from '../../src/linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
 import type { Program } from '../../src/linux/bpf/program.ts';
@@ -24,15 +25,17 @@ beforeAll(() => {
     bytes.set(OWN, CONFIG.own);
     view.setUint32(CONFIG.tunnel, 1, true);
     view.setUint32(CONFIG.tunnelHeader, ETHERNET, true);
-    view.setUint16(CONFIG.port, 3_545);
     view.setUint8(CONFIG.role, ROLE.client);
     view.setUint8(CONFIG.ttl, 64);
     view.setUint32(CONFIG.stretch, 1, true);
     view.setUint32(CONFIG.renewal, 1 << 30, true);
   });
+  new OwnPorts(program.map('ports')).add(3_545);
   const peers = new PeerMap(program.map('peers'));
   const now = Number(process.hrtime.bigint());
-  expect(peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now, now)).toBe(0);
+  expect(
+    peers.put(PEER, 0, { address: v4('198.51.100.7'), port: 40_000, localPort: 3_545, uplink: 0 }, now, now),
+  ).toBe(0);
   peers.setWay(PEER, WAY.bare, 0, 0);
   run(tcp(ACK, 0)); // the first packet may be a sample for the socket
   return () => program.close();

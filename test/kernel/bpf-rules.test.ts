@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Carrier } from '../../src/core/offload/carrier.ts';
 import { CONFIG, ROLE, UPLINK, WAY } from '../../src/linux/bpf/layout.ts';
 import type { Way } from '../../src/linux/bpf/layout.ts';
+import { OwnPorts } from '../../src/linux/bpf/own-ports.ts';
 import { PeerMap, emptyCarried } from '../../src/linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
 import { writeRecord } from '../../src/linux/bpf/records.ts';
@@ -36,6 +37,7 @@ const NATIVE = v6('2001:db8::1');
 const LOCAL = v4('192.0.2.1');
 const LOCAL_PORT = 3_545;
 const PLACE = { address: v4('198.51.100.7'), port: 40_000 };
+const ROUTE = { ...PLACE, localPort: LOCAL_PORT, uplink: 0 };
 const ELSEWHERE = { address: v4('198.51.100.8'), port: 40_001 };
 const ETHERNET = 14;
 const WRAPPING = 28;
@@ -54,7 +56,7 @@ test('the removal of all peers calls back once for each, however many batches th
   const key = PEER.slice();
   for (let i = 0; i < 10_000; i++) {
     writeUint32(key, 12, i);
-    expect(peers.put(key, 0, PLACE.address, PLACE.port, 0, i, i)).toBe(0);
+    expect(peers.put(key, 0, ROUTE, i, i)).toBe(0);
   }
   const heard = new Set<number>();
   let steps = 0;
@@ -395,6 +397,7 @@ class Rig {
   private carrier = new Carrier('client');
 
   constructor() {
+    new OwnPorts(this.program.map('ports')).add(LOCAL_PORT);
     this.served.set([parsePrefix('2000::/3')!]);
     writeRecord(this.program.map('uplinks'), 0, UPLINK.SIZE, (view) => {
       view.setUint32(UPLINK.ifindex, 1, true);
@@ -412,13 +415,12 @@ class Rig {
       view.setUint32(CONFIG.tunnelHeader, ETHERNET, true);
       view.setUint32(CONFIG.stretch, stretch, true);
       view.setUint32(CONFIG.renewal, 1 << 30, true);
-      view.setUint16(CONFIG.port, LOCAL_PORT);
       view.setUint8(CONFIG.role, ROLE[role]);
       view.setUint8(CONFIG.ttl, 64);
     });
     const heardAt = now() - agoMs;
     this.peers.take(PEER, 0, emptyCarried());
-    expect(this.peers.put(PEER, 0, PLACE.address, PLACE.port, 0, heardAt * 1e6, now() * 1e6)).toBe(0);
+    expect(this.peers.put(PEER, 0, ROUTE, heardAt * 1e6, now() * 1e6)).toBe(0);
     this.peers.setWay(PEER, way, 0, 0);
     this.carrier = new Carrier(role);
     this.carrier.setOwn(OWN);

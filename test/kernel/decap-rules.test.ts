@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { PEER as PEER_FIELDS } from '../../src/linux/bpf/layout.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { PEER as PEER_FIELDS, WAY } from '../../src/linux/bpf/layout.ts';
 import { VERDICT } from '../../src/linux/bpf/test-run.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { buildIpv4Udp } from '../../src/sim/pcap.ts';
@@ -31,7 +31,7 @@ const PLACE = at('198.51.100.7:40000');
 const IPV4 = ETHERNET;
 const UDP = IPV4 + 20;
 const PAYLOAD = UDP + 8;
-const DAY_MS = 86_400_000;
+const [MINUTE_MS, DAY_MS] = [60_000, 86_400_000];
 const EVERYTHING = parsePrefix('::/0')!;
 /** Addresses that a relay must not serve, whatever its configuration. */
 const UNSERVED = ['::', '::1', 'ff02::1', 'ff0e::1', 'fe80::1', 'febf::1', '2001::1', '2001:0:ffff::1'];
@@ -53,12 +53,12 @@ function begin(role: 'client' | 'relay', ago = 0, serve = parsePrefix('2000::/3'
 }
 
 /** A datagram of the peer on the uplink, with all checksums right. */
-function frameOf(packet: Uint8Array): Uint8Array {
+function frameOf(packet: Uint8Array, localPort = LOCAL.port): Uint8Array {
   const datagram = buildIpv4Udp({
     source: PLACE.address,
     sourcePort: PLACE.port,
     destination: LOCAL.address,
-    destinationPort: LOCAL.port,
+    destinationPort: localPort,
     timeToLive: 64,
     payload: packet,
   });
@@ -70,6 +70,14 @@ function ethernet(type: number, packet: Uint8Array): Uint8Array {
   writeUint16(frame, ETHERNET - 2, type);
   frame.set(packet, ETHERNET);
   return frame;
+}
+
+/** A UDP packet with a right checksum. */
+function checkedUdp(source: Ipv6, destination: Ipv6): Uint8Array {
+  const packet = data(source, destination, 100);
+  writeUint16(packet, 44, 60);
+  writeUint16(packet, 46, transportChecksum(packet, 0, NEXT_HEADER.UDP, 40, 100));
+  return packet;
 }
 
 function sealIpv4(frame: Uint8Array): Uint8Array {
@@ -125,18 +133,79 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
     expect(programs.take(PEER, 0)).toBeGreaterThan(before - 20);
   });
 
-  test("a peer that the socket heard half the range of the programs' times ago, or more, is not taken for just heard", () => {
-    begin(role);
-    // Such times lie far ahead. In 32 bits they have come round after 26 days.
-    programs.put(PEER, 0, PLACE, monotonic() + 20 * DAY_MS);
-    expect(programs.state(PEER)!.socketHeardAgo).toBeGreaterThan(20 * DAY_MS * 1e6);
-    const before = programs.counters;
-    expect(arrives(frameOf(packet))).toBe(VERDICT.goOn);
-    expect(programs.counters.inUnseen).toBe(before.inUnseen + 1);
-    // The socket has had it: the next is carried.
-    programs.put(PEER, 0, PLACE, monotonic() + 40 * DAY_MS);
-    programs.put(PEER, 0, PLACE, monotonic());
-    expect(programs.state(PEER)!.socketHeardAgo).toBeLessThan(1e9);
+  test('a peer that the socket has not heard for up to half an hour is unseen, until the socket hears it', () => {
+    for (const ago of [11_000, 60_000, 35 * MINUTE_MS]) {
+      begin(role);
+      programs.writeLongUnits(PEER, PEER_FIELDS.socketHeard, monotonic() - ago);
+      expect(Math.abs(programs.state(PEER)!.socketHeardAgo / 1e6 - ago)).toBeLessThan(200);
+      const before = programs.counters;
+      expect(arrives(frameOf(packet))).toBe(VERDICT.goOn);
+      expect(programs.counters.inUnseen).toBe(before.inUnseen + 1);
+      programs.put(PEER, 0, PLACE, monotonic());
+      expect(arrives(frameOf(packet))).toBe(VERDICT.carried);
+    }
+  });
+
+  test('after a longer silence its time in 16 bits has come round: nothing is carried until the socket hears it', () => {
+    for (const ago of [40 * MINUTE_MS, 73 * MINUTE_MS, DAY_MS]) {
+      begin(role, 31_000); // the last packet is never much later than the last one at the socket
+      programs.writeLongUnits(PEER, PEER_FIELDS.socketHeard, monotonic() - ago);
+      expect(programs.state(PEER)!.socketHeardAgo).toBeGreaterThan(29e9);
+      const before = programs.counters;
+      expect(arrives(frameOf(packet))).toBe(VERDICT.goOn);
+      expect(programs.counters.inNotHeard).toBe(before.inNotHeard + 1);
+      programs.put(PEER, 0, PLACE, monotonic());
+      expect(programs.state(PEER)!.socketHeardAgo).toBeLessThan(1e9);
+      expect(arrives(frameOf(packet))).toBe(VERDICT.carried);
+    }
+  });
+
+  describe('a peer that is reached by a socket of its own', () => {
+    const SOCKET_PORT = 50_001;
+    beforeEach(() => {
+      begin(role);
+      programs.put(PEER, 0, PLACE, monotonic(), SOCKET_PORT);
+    });
+    afterEach(() => programs.ownPorts.remove(SOCKET_PORT));
+
+    test('is sent to from the port of that socket, with a right checksum', () => {
+      for (const way of [WAY.bare, WAY.checked]) {
+        programs.setWay(PEER, way);
+        expect(leaves(checkedUdp(role === 'client' ? OWN : NATIVE, PEER))).toBe(VERDICT.carried);
+        const left = programs.bench.left.slice(0, programs.bench.leftLength);
+        expect([readUint16(left, UDP), readUint16(left, UDP + 2)]).toEqual([SOCKET_PORT, PLACE.port]);
+        const sum = readUint16(left, UDP + 6);
+        expect(sum).toBe(way === WAY.bare ? 0 : readUint16(sealUdp(left.slice()), UDP + 6));
+      }
+    });
+
+    test('is carried to that port only; the other ports of this host are those of other programs', () => {
+      programs.ownPorts.add(SOCKET_PORT);
+      programs.ownPorts.add(SOCKET_PORT + 1);
+      const counted = (port: number): string[] => {
+        const before = programs.counters;
+        expect(arrives(frameOf(packet, port))).toBe(port === SOCKET_PORT ? VERDICT.carried : VERDICT.goOn);
+        const after = programs.counters;
+        return Object.keys(after).filter(
+          (name) =>
+            after[name as keyof typeof after] !== before[name as keyof typeof after] &&
+            /^(in|carriedIn$)/.test(name),
+        );
+      };
+      expect(counted(SOCKET_PORT)).toEqual(['carriedIn']);
+      expect(counted(SOCKET_PORT + 1)).toEqual(['inElsewhere']);
+      expect(counted(LOCAL.port)).toEqual(['inElsewhere']);
+      for (const bit of [0, 1, 5, 6, 15]) expect(counted(SOCKET_PORT ^ (1 << bit))).toEqual([]);
+      programs.ownPorts.remove(SOCKET_PORT + 1);
+    });
+
+    test('is carried no more once the port is taken out, and the port of the service still is', () => {
+      programs.ownPorts.add(SOCKET_PORT);
+      programs.ownPorts.remove(SOCKET_PORT);
+      expect(arrives(frameOf(packet, SOCKET_PORT))).toBe(VERDICT.goOn);
+      programs.put(PEER, 0, PLACE, monotonic());
+      expect(arrives(frameOf(packet))).toBe(VERDICT.carried);
+    });
   });
 
   test('a peer that was reported as long ago is reported', () => {

@@ -11,6 +11,7 @@ import {
   WAY,
 } from '../../src/linux/bpf/layout.ts';
 import type { Way } from '../../src/linux/bpf/layout.ts';
+import { OwnPorts } from '../../src/linux/bpf/own-ports.ts';
 import { PeerMap, emptyCarried } from '../../src/linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
 import type { Program } from '../../src/linux/bpf/program.ts';
@@ -27,6 +28,7 @@ import { upFor } from '../support/uptime.ts';
 
 const OWN = v6('2001:0:cb00:7178::1');
 const PEER = v6('2001:0:cb00:7178::2');
+const ROUTE = { address: v4('198.51.100.7'), port: 40_000, localPort: 3_545, uplink: 0 };
 const ETHERNET = 14;
 const REPORTS = 1 << 16;
 const [FIN, SYN, ACK] = [1, 2, 16];
@@ -47,6 +49,7 @@ beforeAll(async () => {
   new ServedMap(program.map('served'), 16).set([parsePrefix('2001:db8::/32')!]);
   writeUplink(0);
   peers = new PeerMap(program.map('peers'));
+  new OwnPorts(program.map('ports')).add(ROUTE.localPort);
   proofs = new ProofMap(program.map('proofs'));
   return () => {
     ring.close();
@@ -58,7 +61,7 @@ beforeEach(() => {
   writeConfig(ROLE.client);
   peers.take(PEER, 0, emptyCarried());
   proofs.end(PEER);
-  expect(peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now(), now())).toBe(0);
+  expect(peers.put(PEER, 0, ROUTE, now(), now())).toBe(0);
   expect(proofs.begin(PEER, new Uint8Array(7))).toBe(true);
   peers.setWay(PEER, WAY.tried, 0, 0);
   notices();
@@ -216,7 +219,7 @@ test.each<[string, Way]>([
 
 test('a proof is requested at once for a peer that is silent for 2 s although sent to', () => {
   peers.take(PEER, 0, emptyCarried());
-  peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now() - 3e9, now());
+  peers.put(PEER, 0, ROUTE, now() - 3e9, now());
   peers.setWay(PEER, WAY.bare, 0, now() - 2e9);
   expect(out(tcp({}))).toBe(true);
   expect(notices()).toEqual([]);
@@ -233,7 +236,7 @@ test('an echo request of a proof that this path cannot send is dropped: by the p
   expect(request(WAY.bare)).toBe(VERDICT.carried);
   peers.take(PEER, 0, emptyCarried());
   expect(request(WAY.bare)).toBe(VERDICT.dropped);
-  peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now() - 31e9, now());
+  peers.put(PEER, 0, ROUTE, now() - 31e9, now());
   expect(request(WAY.bare)).toBe(VERDICT.dropped);
 });
 
@@ -244,7 +247,7 @@ test('an answer of an unseen peer is left to the socket, and is neither a proof 
   ] as const) {
     const heardAt = now() - ago;
     peers.take(PEER, 0, emptyCarried());
-    expect(peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, heardAt, now())).toBe(0);
+    expect(peers.put(PEER, 0, ROUTE, heardAt, now())).toBe(0);
     proofs.begin(PEER, new Uint8Array(7));
     peers.setWay(PEER, WAY.inward, 0, 0);
     expect(receive(proofReply())).toBe(isProof ? VERDICT.dropped : VERDICT.goOn);
@@ -256,7 +259,7 @@ test('an answer of an unseen peer is left to the socket, and is neither a proof 
 
 test("an unseen peer's acknowledgement of the tried segment is no proof", () => {
   peers.take(PEER, 0, emptyCarried());
-  expect(peers.put(PEER, 0, v4('198.51.100.7'), 40_000, 0, now() - 10.5e9, now())).toBe(0);
+  expect(peers.put(PEER, 0, ROUTE, now() - 10.5e9, now())).toBe(0);
   proofs.begin(PEER, new Uint8Array(7));
   peers.setWay(PEER, WAY.tried, 0, 0);
   expect(out(tcp({ sequence: 1_000, octets: 100 }))).toBe(false);
@@ -272,7 +275,6 @@ function writeConfig(role: number): void {
     view.setUint32(CONFIG.stretch, 1, true);
     view.setUint32(CONFIG.renewal, RENEWAL_UNITS, true);
     view.setUint32(CONFIG.mark, MARK, true);
-    view.setUint16(CONFIG.port, 3_545);
     view.setUint8(CONFIG.role, role);
     view.setUint8(CONFIG.ttl, 64);
   });

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { CONFIG, KERNEL_COUNTERS, ROLE, UNWRAP, UPLINK } from '../../src/linux/bpf/layout.ts';
 import type { Unwrap } from '../../src/linux/bpf/layout.ts';
+import { OwnPorts } from '../../src/linux/bpf/own-ports.ts';
 import { PeerMap } from '../../src/linux/bpf/peer-map.ts';
 import { PeerProgram, loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
 import { writeRecord } from '../../src/linux/bpf/records.ts';
@@ -108,17 +109,17 @@ function open(way: Unwrap): { program: PeerProgram; decap: number; hear: () => v
   writeRecord(program.map('config'), 0, CONFIG.SIZE, (view, bytes) => {
     bytes.set(OWN, CONFIG.own);
     view.setUint32(CONFIG.tunnel, 1, true);
-    view.setUint16(CONFIG.port, PORT);
     view.setUint8(CONFIG.role, ROLE.client);
   });
   writeRecord(program.map('uplinks'), 0, UPLINK.SIZE, (view) => {
     view.setUint32(UPLINK.ifindex, 1, true);
     view.setUint32(UPLINK.source, LOCAL);
   });
+  new OwnPorts(program.map('ports')).add(PORT);
   const peers = new PeerMap(program.map('peers'));
   const hear = (): void => {
     const now = Number(process.hrtime.bigint());
-    expect(peers.put(PEER, 0, PLACE.address, PLACE.port, 0, now, now)).toBe(0);
+    expect(peers.put(PEER, 0, { ...PLACE, localPort: PORT, uplink: 0 }, now, now)).toBe(0);
   };
   return { program, decap: program.program('decap'), hear };
 }

@@ -1,5 +1,16 @@
-import { CONFIG, KERNEL_COUNTERS, PEER, ROLE, UNIT_SHIFT, UPLINK, WAY } from '../../src/linux/bpf/layout.ts';
+import {
+  CONFIG,
+  KERNEL_COUNTERS,
+  LONG_UNIT_SHIFT,
+  PEER,
+  ROLE,
+  UNIT_SHIFT,
+  UPLINK,
+  WAY,
+} from '../../src/linux/bpf/layout.ts';
+import type { Way } from '../../src/linux/bpf/layout.ts';
 import { check, libbpf } from '../../src/linux/bpf/libbpf.ts';
+import { OwnPorts } from '../../src/linux/bpf/own-ports.ts';
 import { PeerMap, emptyCarried } from '../../src/linux/bpf/peer-map.ts';
 import type { PeerState } from '../../src/linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
@@ -29,6 +40,8 @@ export class CarryingPrograms {
   /** Frames are written into its `frame`. */
   readonly bench = new ProgramBench(MOST);
   private readonly local: Endpoint;
+  /** The local ports at which datagrams of peers are looked for; that of `local` is one. */
+  readonly ownPorts: OwnPorts;
   readonly program = loadPeerProgram({ peers: 4_096, served: 16, proofs: 16, reports: REPORTS });
   private readonly encap = this.program.program('encap');
   private readonly decap = this.program.program('decap');
@@ -38,6 +51,8 @@ export class CarryingPrograms {
 
   constructor(local: Endpoint) {
     this.local = local;
+    this.ownPorts = new OwnPorts(this.program.map('ports'));
+    this.ownPorts.add(local.port);
     writeRecord(this.program.map('uplinks'), 0, UPLINK.SIZE, (view) => {
       view.setUint32(UPLINK.ifindex, 1, true);
       view.setUint32(UPLINK.source, local.address);
@@ -58,7 +73,6 @@ export class CarryingPrograms {
       view.setUint32(CONFIG.tunnelHeader, ETHERNET, true);
       view.setUint32(CONFIG.stretch, 1, true);
       view.setUint32(CONFIG.renewal, 1 << 30, true);
-      view.setUint16(CONFIG.port, this.local.port);
       view.setUint8(CONFIG.role, ROLE[role]);
       view.setUint8(CONFIG.ttl, 64);
       view.setUint32(CONFIG.reporting, 1e9 / 2 ** UNIT_SHIFT, true);
@@ -69,10 +83,21 @@ export class CarryingPrograms {
   }
 
   /** From now on packets of this peer are carried in both directions. It was heard at `heardAt` (ms of CLOCK_MONOTONIC). */
-  put(peer: Uint8Array, offset: number, { address, port }: Endpoint, heardAt: number): void {
-    const error = this.peers.put(peer, offset, address, port, 0, heardAt * 1e6, monotonic() * 1e6);
+  put(
+    peer: Uint8Array,
+    offset: number,
+    { address, port }: Endpoint,
+    heardAt: number,
+    localPort = this.local.port,
+  ): void {
+    const route = { address, port, localPort, uplink: 0 };
+    const error = this.peers.put(peer, offset, route, heardAt * 1e6, monotonic() * 1e6);
     if (error !== 0) throw new Error(`no room for a peer: error ${error}`);
     this.peers.setWay(peer.subarray(offset, offset + 16), WAY.bare, 0, 0);
+  }
+
+  setWay(peer: Uint8Array, way: Way): void {
+    this.peers.setWay(peer, way, 0, 0);
   }
 
   /** Removes the peer; returns the time (ms of CLOCK_MONOTONIC) at which it was last heard. */
@@ -88,12 +113,23 @@ export class CarryingPrograms {
 
   /** Writes a time of 32 bits into a peer's entry; `at`: ms of CLOCK_MONOTONIC. */
   writeUnits(peer: Uint8Array, field: number, at: number): void {
+    const units = Math.floor((at * 1e6) / 2 ** UNIT_SHIFT) >>> 0;
+    this.change(peer, (view) => view.setUint32(field, units, true));
+  }
+
+  private change(peer: Uint8Array, write: (view: DataView) => void): void {
     const [key, value] = [new Memory(peer.length), new Memory(PEER.SIZE)];
     key.bytes.set(peer);
     const map = this.program.map('peers');
     check('lookup', libbpf().lookup(map, key.address, value.address));
-    value.view.setUint32(field, Math.floor((at * 1e6) / 2 ** UNIT_SHIFT) >>> 0, true);
+    write(value.view);
     check('update', libbpf().update(map, key.address, value.address, 0));
+  }
+
+  /** The same for a time of 16 bits. */
+  writeLongUnits(peer: Uint8Array, field: number, at: number): void {
+    const units = Math.floor((at * 1e6) / 2 ** LONG_UNIT_SHIFT) & 0xffff;
+    this.change(peer, (view) => view.setUint16(field, units, true));
   }
 
   /** Whether the peer's kernel unwraps datagrams; undefined: not known. */

@@ -319,9 +319,9 @@ export class ClientRig {
 /** Records offload commands as text. */
 export function offloadLog(log: string[]): Pick<CommandExecutor, 'offload' | 'unload'> {
   return {
-    offload: (buffer, offset, address, port, heardAt) =>
+    offload: (buffer, offset, address, port, heardAt, socket) =>
       void log.push(
-        `offload ${formatIpv6(buffer, offset)} ${formatEndpoint({ address, port })} heard ${heardAt}`,
+        `offload ${formatIpv6(buffer, offset)} ${formatEndpoint({ address, port })} heard ${heardAt}${socket === 0 ? '' : ` by socket ${socket}`}`,
       ),
     unload: (buffer, offset) => void log.push(`unload ${formatIpv6(buffer, offset)}`),
   };

@@ -81,8 +81,15 @@ export class MachineRig<M extends Machine> implements CommandExecutor {
     this.delivered.push(buffer.slice(start, end));
   }
 
-  offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void {
-    offloadLog(this.offloads).offload(buffer, offset, address, port, heardAt);
+  offload(
+    buffer: Uint8Array,
+    offset: number,
+    address: number,
+    port: number,
+    heardAt: number,
+    socket: number,
+  ): void {
+    offloadLog(this.offloads).offload(buffer, offset, address, port, heardAt, socket);
   }
 
   unload(buffer: Uint8Array, offset: number): void {

@@ -27,12 +27,16 @@ export const PAYLOAD = UDP + 8;
 export interface Sender {
   readonly address: Ipv6;
   readonly place: Endpoint;
+  /** The local port to which it sends, if that is not the service port. */
+  readonly localPort?: number | undefined;
 }
 
 /** The hosts that appear in the frames. */
 export interface Cast {
-  /** The socket of the host under test. */
+  /** The service socket of the host under test. */
   readonly local: Endpoint;
+  /** The local ports of its sockets for single peers. */
+  readonly otherPorts?: readonly number[];
   readonly peers: readonly Sender[];
   readonly others: readonly Sender[];
   /** Addresses of the host under test or that it serves; and other addresses. */
@@ -103,7 +107,7 @@ export class RandomFrames {
     let end = this.packet(this.prefix(PAYLOAD), sender.address, to);
     if (random.chance(0.05)) end = this.trailers(end);
     this.ethernet(0x0800);
-    this.outer(place, end);
+    this.outer(place, this.localPort(sender), end);
     const length = this.mutate(end, REGIONS_IN);
     this.sealUpper(PAYLOAD, length);
     this.sealUdp(length);
@@ -184,7 +188,14 @@ export class RandomFrames {
     return end;
   }
 
-  private outer(from: Endpoint, end: number): void {
+  /** Sometimes another one than the sender's. A packet at the service port shows a client that the peer hears it there, so this is rare. */
+  private localPort({ localPort }: Sender): number {
+    const { local, otherPorts = [] } = this.cast;
+    if (otherPorts.length > 0 && this.random.chance(0.02)) return this.random.pick(otherPorts);
+    return localPort === undefined || this.random.chance(0.005) ? local.port : localPort;
+  }
+
+  private outer(from: Endpoint, localPort: number, end: number): void {
     const { b, random, cast } = this;
     b[IPV4] = 0x45;
     b[IPV4 + 1] = random.chance(0.5) ? 0 : random.uint32();
@@ -195,7 +206,7 @@ export class RandomFrames {
     writeUint32(b, IPV4 + 12, from.address);
     writeUint32(b, IPV4 + 16, cast.local.address);
     writeUint16(b, UDP, from.port);
-    writeUint16(b, UDP + 2, cast.local.port);
+    writeUint16(b, UDP + 2, localPort);
     writeUint16(b, UDP + 4, end - UDP);
     writeUint16(b, UDP + 6, 0);
   }

@@ -1,13 +1,28 @@
 import type { SeededEntropy } from '../../src/sim/index.ts';
 import { TRUSTED } from '../../src/core/peer-table.ts';
 import type { Ipv6, Ipv6Prefix } from '../../src/wire/index.ts';
-import { ClientRig, NATIVE, PRIMARY, RELAY, at, bubble, echoReply, teredo, v4, v6 } from './client-rig.ts';
+import type { MachineEvent } from '../../src/core/events.ts';
+import {
+  ClientRig,
+  NATIVE,
+  PRIMARY,
+  RELAY,
+  at,
+  bubble,
+  data,
+  echoReply,
+  teredo,
+  v4,
+  v6,
+} from './client-rig.ts';
+import { A, A_NONCE, A_SERVER, NatRig, trailersOf } from './nat-rig.ts';
 import type { Cast, Sender } from './random-frames.ts';
 import { RelayRig, prefix } from './relay-rig.ts';
 import { packetOf } from './machine-rig.ts';
 import type { CarriedPeer, Subject } from './verdict-world.ts';
 
 const LOCAL = { address: v4('192.0.2.99'), port: 3_545 };
+const SERVICE_ONLY: ReadonlyMap<number, number> = new Map([[0, LOCAL.port]]);
 const SERVER = at('198.51.100.118:3544');
 const CLIENTS: readonly Sender[] = ['192.0.2.10:8192', '192.0.2.11:8193', '198.18.7.7:1024'].map((pair) => ({
   address: teredo(SERVER, at(pair)),
@@ -36,6 +51,7 @@ export class ClientSubject implements Subject {
   readonly role = 'client';
   readonly serve: readonly Ipv6Prefix[] = [];
   readonly cast: Cast;
+  readonly ports = SERVICE_ONLY;
   private readonly rig = new ClientRig({ offload: true });
   private readonly native: Sender = { address: NATIVE, place: RELAY };
 
@@ -86,7 +102,99 @@ export class ClientSubject implements Subject {
 
   *carriedPeers(): Generator<CarriedPeer> {
     for (const { address, mapped, lastReceivedMs, offloaded } of this.machine.peers(this.now))
-      if (offloaded) yield { address, mapped: mapped!, lastReceived: lastReceivedMs };
+      if (offloaded) yield { address, mapped: mapped!, lastReceived: lastReceivedMs, socket: 0 };
+  }
+
+  event(): void {}
+}
+
+/** The other end of a contact that a client behind a symmetric NAT has with a peer by a socket of its own. */
+const A_RANDOM = at('192.0.2.1:51000');
+const A_OTHER = at('192.0.2.7:1000');
+/** A peer that is reached by the service port. */
+const OTHER: Sender = { address: teredo(A_SERVER, A_OTHER), place: A_OTHER };
+
+/** A client behind a symmetric NAT that preserves ports: some peers are reached by sockets of their own. */
+export class SymmetricSubject implements Subject {
+  readonly role = 'client';
+  readonly serve: readonly Ipv6Prefix[] = [];
+  readonly ports = new Map<number, number>(SERVICE_ONLY);
+  private readonly rig = new NatRig('preserving', { offload: true });
+  private readonly random: { -readonly [part in keyof Sender]: Sender[part] } = {
+    address: A,
+    place: A_RANDOM,
+  };
+
+  readonly cast: Cast;
+  /** Those of the sockets for single peers, open or closed. */
+  private readonly otherPorts: number[] = [];
+
+  constructor(now: number) {
+    this.rig.now = now;
+    this.rig.pass(1_000);
+    const { address } = this.rig;
+    this.cast = {
+      local: LOCAL,
+      otherPorts: this.otherPorts,
+      peers: [this.random, this.random, OTHER],
+      others: [{ address: A, place: PAIR }, { address: OTHER.address, place: A_RANDOM }, ...odd()],
+      inside: [address],
+      outside: odd().map((one) => one.address),
+    };
+  }
+
+  get machine() {
+    return this.rig.machine;
+  }
+  get now(): number {
+    return this.rig.now;
+  }
+  get own(): Ipv6 {
+    return this.rig.address;
+  }
+
+  begin(random: SeededEntropy, milliseconds: number): void {
+    const { rig } = this;
+    rig.clear().pass(milliseconds);
+    this.noteSockets();
+    if (random.chance(0.6)) rig.receive(OTHER.place, bubble(OTHER.address, rig.address));
+    if (random.chance(0.6)) this.introduce();
+    rig.clear();
+  }
+
+  /** A shows our nonce at its random port, to the port of its socket here. */
+  private introduce(): void {
+    const { rig } = this;
+    rig.send(data(rig.address, A));
+    rig.forwarded({ nonce: A_NONCE, randomPort: A_RANDOM.port });
+    this.noteSockets();
+    const named = rig.all('bubble', A_SERVER).findLast((one) => trailersOf(one).nonce !== undefined);
+    for (const socket of this.ports.keys())
+      if (named !== undefined) rig.direct(A_RANDOM, { nonce: trailersOf(named).nonce! }, socket);
+    this.noteSockets();
+  }
+
+  private noteSockets(): void {
+    for (const event of this.rig.events.splice(0)) this.event(event);
+  }
+
+  event(event: MachineEvent): void {
+    if (event.type === 'socket-wanted') {
+      const port = event.port ?? 40_000 + event.socket;
+      this.ports.set(event.socket, port);
+      this.otherPorts.splice(2);
+      this.otherPorts.unshift(port);
+      this.random.localPort = port;
+    } else if (event.type === 'socket-unwanted') this.ports.delete(event.socket);
+  }
+
+  *carriedPeers(): Generator<CarriedPeer> {
+    const { peerTable: peers } = this.machine;
+    for (const { address, mapped, lastReceivedMs, offloaded } of this.machine.peers(this.now)) {
+      const socket = peers.socket[peers.find(address, 0)]!;
+      if (offloaded && this.ports.has(socket))
+        yield { address, mapped: mapped!, lastReceived: lastReceivedMs, socket };
+    }
   }
 }
 
@@ -104,6 +212,7 @@ export class RelaySubject implements Subject {
   readonly own = undefined;
   serve: readonly Ipv6Prefix[] = [];
   readonly cast: Cast;
+  readonly ports = SERVICE_ONLY;
   private readonly rig = new RelayRig({ offload: true });
 
   constructor(now: number) {
@@ -145,7 +254,9 @@ export class RelaySubject implements Subject {
     for (const peer of peers) {
       if (peers.status[peer] !== TRUSTED || !this.machine.isOffloaded(peer)) continue;
       const mapped = { address: peers.mappedAddress[peer]!, port: peers.mappedPort[peer]! };
-      yield { address: peers.address(peer), mapped, lastReceived: peers.lastReceived[peer]! };
+      yield { address: peers.address(peer), mapped, lastReceived: peers.lastReceived[peer]!, socket: 0 };
     }
   }
+
+  event(): void {}
 }

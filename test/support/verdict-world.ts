@@ -1,7 +1,9 @@
 import { Carrier } from '../../src/core/offload/carrier.ts';
+import type { OuterWay } from '../../src/core/offload/carrier.ts';
 import type { CommandExecutor } from '../../src/core/commands.ts';
 import { HEADROOM } from '../../src/core/machine.ts';
-import type { OffloadingMachine } from '../../src/core/machine.ts';
+import type { MachineEvent } from '../../src/core/events.ts';
+import type { OffloadingMachine, SocketId } from '../../src/core/machine.ts';
 import { VERDICT } from '../../src/linux/bpf/test-run.ts';
 import type { SeededEntropy } from '../../src/sim/index.ts';
 import {
@@ -27,6 +29,7 @@ const WRAPPING = 28;
 export interface CarriedPeer {
   readonly address: Ipv6;
   readonly mapped: Endpoint;
+  readonly socket: SocketId;
   readonly lastReceived: number;
 }
 
@@ -37,12 +40,16 @@ export interface Subject {
   readonly cast: Cast;
   /** The machine's time, ms. */
   readonly now: number;
+  /** The local ports of its open sockets. */
+  readonly ports: ReadonlyMap<SocketId, number>;
   /** A client's address, and the prefixes that a relay serves. */
   readonly own: Ipv6 | undefined;
   readonly serve: readonly Ipv6Prefix[];
   /** Lets time pass, and brings the machine into a random state with peers of all kinds. */
   begin(random: SeededEntropy, milliseconds: number): void;
   carriedPeers(): Iterable<CarriedPeer>;
+  /** The machine wants a socket, or no longer: afterwards it is among `ports`, or not. */
+  event(event: MachineEvent): void;
 }
 
 /**
@@ -52,6 +59,8 @@ export interface Subject {
 export class VerdictWorld implements CommandExecutor {
   /** Frames by the program's verdict. */
   readonly verdicts = { carried: 0, dropped: 0, left: 0 };
+  /** Of those that are carried: at, or from, a socket for a single peer. */
+  carriedByOtherSockets = 0;
   private subject!: Subject;
   private readonly programs: CarryingPrograms;
   private carrier!: Carrier;
@@ -76,7 +85,7 @@ export class VerdictWorld implements CommandExecutor {
   private sent: Uint8Array | undefined;
   private sentStart = 0;
   private sentEnd = 0;
-  private sentTo = { address: 0, port: 0 };
+  private sentTo = { address: 0, port: 0, socket: 0 };
   private others = 0;
 
   constructor(subject: Subject, random: SeededEntropy) {
@@ -111,8 +120,8 @@ export class VerdictWorld implements CommandExecutor {
     carrier.setServed(subject.serve);
     carrier.clear();
     carrier.takeReports();
-    for (const { address, mapped, lastReceived } of subject.carriedPeers())
-      this.offload(address, 0, mapped.address, mapped.port, lastReceived);
+    for (const { address, mapped, lastReceived, socket } of subject.carriedPeers())
+      this.offload(address, 0, mapped.address, mapped.port, lastReceived, socket);
   }
 
   /** Tries one inbound frame; returns the error in the verdicts, if any. */
@@ -122,16 +131,27 @@ export class VerdictWorld implements CommandExecutor {
     this.forget();
     const samples = samplesIn(this.carrier.counters);
     const { local } = subject.cast;
-    const received = hostReceives(frame, length, local.address, local.port);
     let modelled: string | undefined;
-    if (received !== undefined) {
+    for (const [socket, localPort] of subject.ports) {
+      const received = hostReceives(frame, length, local.address, localPort);
+      if (received === undefined) continue;
       const { start, end, address, port, tos } = received;
       const size = end - start;
       frame.copy(this.input, HEADROOM, start, end);
-      subject.machine.handleDatagram(0, this.input, HEADROOM, HEADROOM + size, address, port, this.now, tos);
+      subject.machine.handleDatagram(
+        socket,
+        this.input,
+        HEADROOM,
+        HEADROOM + size,
+        address,
+        port,
+        this.now,
+        tos,
+      );
       if (start === PAYLOAD && end === length && isForHost(frame)) {
         frame.copy(this.copy, 0, start, end);
-        modelled = this.carrier.carryIn(this.copy, 0, size, { address, port, tos }, this.now);
+        modelled = this.carrier.carryIn(this.copy, 0, size, { address, port, tos, socket }, this.now);
+        break;
       }
     }
     const verdict = this.programs.runIn(length);
@@ -145,7 +165,7 @@ export class VerdictWorld implements CommandExecutor {
     const length = this.frames.outgoing();
     this.forget();
     const samples = samplesIn(this.carrier.counters);
-    let modelled: Endpoint | undefined;
+    let modelled: OuterWay | undefined;
     if (readUint16(frame, ETHERNET - 2) === 0x86dd) {
       const size = length - ETHERNET;
       frame.copy(this.input, HEADROOM, ETHERNET, length);
@@ -162,7 +182,7 @@ export class VerdictWorld implements CommandExecutor {
   }
 
   transmit(
-    _socket: number,
+    socket: number,
     buffer: Uint8Array,
     start: number,
     end: number,
@@ -175,7 +195,7 @@ export class VerdictWorld implements CommandExecutor {
     }
     this.transmitted++;
     [this.sent, this.sentStart, this.sentEnd] = [buffer, start, end];
-    this.sentTo = { address, port };
+    this.sentTo = { address, port, socket };
   }
 
   deliver(buffer: Uint8Array, start: number, end: number): void {
@@ -184,9 +204,18 @@ export class VerdictWorld implements CommandExecutor {
     [this.deliveredStart, this.deliveredEnd] = [start, end];
   }
 
-  offload(buffer: Uint8Array, offset: number, address: number, port: number, heardAt: number): void {
-    this.programs.put(buffer, offset, { address, port }, heardAt - this.ahead);
-    this.carrier.offload(buffer, offset, { address, port }, heardAt, this.now);
+  offload(
+    buffer: Uint8Array,
+    offset: number,
+    address: number,
+    port: number,
+    heardAt: number,
+    socket: SocketId,
+  ): void {
+    const localPort = this.subject.ports.get(socket)!;
+    this.programs.ownPorts.add(localPort);
+    this.programs.put(buffer, offset, { address, port }, heardAt - this.ahead, localPort);
+    this.carrier.offload(buffer, offset, { address, port, socket }, heardAt, this.now);
   }
 
   unload(buffer: Uint8Array, offset: number): void {
@@ -194,7 +223,11 @@ export class VerdictWorld implements CommandExecutor {
     this.carrier.unload(buffer, offset);
   }
 
-  event(): void {}
+  event(event: MachineEvent): void {
+    const port = event.type === 'socket-unwanted' ? this.subject.ports.get(event.socket) : undefined;
+    if (port !== undefined) this.programs.ownPorts.remove(port);
+    this.subject.event(event);
+  }
 
   private forget(): void {
     this.delivered = this.transmitted = this.others = 0;
@@ -205,6 +238,7 @@ export class VerdictWorld implements CommandExecutor {
     const { leftLength } = this.programs.bench;
     if (verdict === VERDICT.carried) {
       verdicts.carried++;
+      if (readUint16(frame, ETHERNET + 22) !== this.subject.cast.local.port) this.carriedByOtherSockets++;
       if (this.delivered !== 1) return `carried, and the machine delivers ${this.delivered}`;
       const { input, deliveredStart, deliveredEnd } = this;
       if (left.compare(input, deliveredStart, deliveredEnd, ETHERNET, leftLength) !== 0)
@@ -227,7 +261,7 @@ export class VerdictWorld implements CommandExecutor {
     return modelled === undefined || modelled === 'left' ? undefined : `left, ${modelled} by the model`;
   }
 
-  private judgeOut(verdict: number, length: number, modelled: Endpoint | undefined): string | undefined {
+  private judgeOut(verdict: number, length: number, modelled: OuterWay | undefined): string | undefined {
     const { frame, left, verdicts } = this;
     const { leftLength } = this.programs.bench;
     if (verdict === VERDICT.goOn) {
@@ -241,14 +275,20 @@ export class VerdictWorld implements CommandExecutor {
     if (this.transmitted !== 1 || this.others !== 0)
       return `carried, and the machine sends ${this.transmitted} and ${this.others} others`;
     const to = { address: readUint32(left, ETHERNET + 16), port: readUint16(left, ETHERNET + 22) };
-    const wrong = wrongHeaders(left, leftLength, this.subject.cast.local);
+    const { address } = this.subject.cast.local;
+    const port = this.subject.ports.get(this.sentTo.socket)!;
+    if (this.sentTo.socket !== 0) this.carriedByOtherSockets++;
+    const wrong = wrongHeaders(left, leftLength, { address, port });
     if (wrong !== undefined) return wrong;
     if (to.address !== this.sentTo.address || to.port !== this.sentTo.port)
       return `carried to ${formatEndpoint(to)}, and sent to ${formatEndpoint(this.sentTo)}`;
     const { sentStart, sentEnd } = this;
     if (left.compare(this.sent!, sentStart, sentEnd, ETHERNET + WRAPPING, leftLength) !== 0)
       return 'carried with other octets than the machine sends';
-    return modelled !== undefined && modelled.address === to.address && modelled.port === to.port
+    return modelled !== undefined &&
+      modelled.address === to.address &&
+      modelled.port === to.port &&
+      modelled.socket === this.sentTo.socket
       ? undefined
       : 'carried, left or sent elsewhere by the model';
   }

@@ -3,6 +3,7 @@ import { takeOuterEcn } from '../ecn.ts';
 import { makeCounters } from '../machine.ts';
 import { NO_TRAFFIC } from '../peer-traffic.ts';
 import type { UnreportedTraffic } from '../peer-traffic.ts';
+import type { SocketId } from '../socket-id.ts';
 import { ServedRange } from '../relay/served.ts';
 import {
   DESTINATION,
@@ -79,6 +80,8 @@ interface Entry {
   readonly key: string;
   address: Ipv4;
   port: number;
+  /** By which the peer is reached. */
+  socket: SocketId;
   lastReceived: number;
   lastSent: number;
   /** A packet carried to the peer has been answered. */
@@ -94,10 +97,16 @@ interface Entry {
   sentBytes: number;
 }
 
-/** The outer source of a datagram, and its TOS octet. */
+/** The outer source of a datagram, its TOS octet, and the socket at which it arrives. */
 export interface OuterSource extends Endpoint {
   /** 0 unless given. */
   readonly tos?: number;
+  readonly socket?: SocketId;
+}
+
+/** Where a packet to a peer goes, and from which socket. */
+export interface OuterWay extends Endpoint {
+  readonly socket: SocketId;
 }
 
 /**
@@ -109,6 +118,8 @@ export class Carrier {
   private readonly role: 'client' | 'relay';
   private readonly served = new ServedRange([]);
   private readonly entries = new Map<string, Entry>();
+  /** The sockets by which peers are reached. */
+  private readonly sockets = new Set<SocketId>();
   private readonly tallies = new TallyMaker();
   /** Copies of entries to be reported. */
   private reports: Entry[] = [];
@@ -146,21 +157,34 @@ export class Carrier {
   offload(
     buffer: Uint8Array,
     offset: number,
-    { address, port }: Endpoint,
+    { address, port, socket = 0 }: OuterSource,
     heardAt: number,
     now: number,
   ): void {
     const key = toHex(buffer, offset, offset + 16);
     const entry = this.entries.get(key);
+    this.sockets.add(socket);
     if (entry === undefined) {
-      this.entries.set(key, makeEntry(key, address, port, heardAt, now));
+      this.entries.set(key, makeEntry(key, { address, port, socket }, heardAt, now));
     } else {
       entry.machineReceived = Math.max(entry.machineReceived, heardAt);
       entry.address = address;
       entry.port = port;
+      entry.socket = socket;
       if (heardAt > entry.lastReceived) entry.isProven = true;
       entry.lastReceived = Math.max(entry.lastReceived, heardAt);
     }
+  }
+
+  /** Whether peers are reached by this socket. */
+  hasSocket(socket: SocketId): boolean {
+    return this.sockets.has(socket);
+  }
+
+  /** Nothing is carried by this socket any more. */
+  closeSocket(socket: SocketId): void {
+    this.sockets.delete(socket);
+    for (const entry of this.entries.values()) if (entry.socket === socket) this.remove(entry.key);
   }
 
   /** No packet is carried to the peer until it is heard again. */
@@ -185,8 +209,8 @@ export class Carrier {
     for (const key of this.entries.keys()) this.remove(key);
   }
 
-  /** The destination of the host's packet `b[start, end)`; undefined: the packet is left to the machine. CL-60, R-26 */
-  carryOut(b: Uint8Array, start: number, end: number, now: number): Endpoint | undefined {
+  /** The way of the host's packet `b[start, end)`; undefined: the packet is left to the machine. CL-60, R-26 */
+  carryOut(b: Uint8Array, start: number, end: number, now: number): OuterWay | undefined {
     const { counters } = this;
     if (!isWhole(b, start, end)) {
       counters.outMalformed++;
@@ -321,10 +345,10 @@ export class Carrier {
     entry: Entry,
     b: Uint8Array,
     start: number,
-    { address, port }: Endpoint,
+    { address, port, socket = 0 }: OuterSource,
     now: number,
   ): (typeof COUNTERS)[number] | undefined {
-    if (entry.address !== address || entry.port !== port) return 'inElsewhere'; // CL-45, R-21
+    if (entry.address !== address || entry.port !== port || entry.socket !== socket) return 'inElsewhere'; // CL-45, R-21
     if (!this.isOurs(b, start + DESTINATION)) return 'inForeignDestination'; // CL-41, R-23
     const next = nextHeader(b, start);
     if (next === NEXT_HEADER.NONE) return 'inBubble'; // CL-52
@@ -377,11 +401,12 @@ function mayBeLate(b: Uint8Array, start: number): boolean {
   return payloadLength(b, start) > TCP_LENGTHS && (b[lengths]! >> 4) * 4 === payloadLength(b, start);
 }
 
-function makeEntry(key: string, address: Ipv4, port: number, heardAt: number, now: number): Entry {
+function makeEntry(key: string, { address, port, socket }: OuterWay, heardAt: number, now: number): Entry {
   return {
     key,
     address,
     port,
+    socket,
     lastReceived: heardAt,
     lastSent: -Infinity,
     isProven: true,

@@ -111,13 +111,13 @@ export class Offload {
 
   private offer(peer: number, second: number): void {
     const { peers, scratch } = this;
-    // The kernel path carries packets of the service socket only.
-    if (peers.socket.length > 0 && peers.socket[peer] !== 0) return;
     peers.offered[peer] = this.generation | second;
     peers.writeAddress(peer, scratch, 0);
     // Not `lastReceived`: a firewall rule may block the socket while the kernel path still receives, so carried packets do not count here.
     const heardAt = this.heardHere[Math.floor(peer / PAGE)]?.[peer % PAGE] || -Infinity;
-    this.commands.offload(scratch, 0, peers.mappedAddress[peer], peers.mappedPort[peer], heardAt);
+    const { mappedAddress, mappedPort } = peers;
+    const socket = peers.socket.length > 0 ? peers.socket[peer]! : 0; // a relay has one socket only
+    this.commands.offload(scratch, 0, mappedAddress[peer], mappedPort[peer], heardAt, socket);
   }
 }
 

@@ -2,6 +2,7 @@ import { attach, filterHandle, removeLeftFilters } from '../../linux/bpf/attachm
 import type { Attachment } from '../../linux/bpf/attachment.ts';
 import { KERNEL_COUNTERS, NOTICE, NOTICE_KIND, OFFER_RESULT, REPORT, WAY } from '../../linux/bpf/layout.ts';
 import type { Way } from '../../linux/bpf/layout.ts';
+import { OwnPorts } from '../../linux/bpf/own-ports.ts';
 import { PeerMap, emptyCarried } from '../../linux/bpf/peer-map.ts';
 import type { PlacedOffer } from '../../linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../linux/bpf/peer-program.ts';
@@ -18,12 +19,12 @@ import type { Entropy } from '../../core/entropy.ts';
 import type { PrefixTallies } from '../../core/offload/prefix-tallies.ts';
 import type { UnreportedTraffic } from '../../core/peer-traffic.ts';
 import { formatIpv6 } from '../../wire/index.ts';
-import type { Endpoint, Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
+import type { Ipv4, Ipv6, Ipv6Prefix } from '../../wire/index.ts';
 import { CarriedReports } from './carried-reports.ts';
 import { InTurns } from './in-turns.ts';
 import { readLastCounts } from './last-counts.ts';
 import { followOffers } from './offers.ts';
-import type { Offer } from './offers.ts';
+import type { Offer, OfferedPlace } from './offers.ts';
 import { kernelProofs } from './kernel-proofs.ts';
 import { KernelTime } from './kernel-time.ts';
 import { MOST_PROOFS, carriedPath } from './path-proofs.ts';
@@ -42,7 +43,9 @@ import type {
   UplinkState,
 } from '../ports.ts';
 import { Debounce } from '../debounce.ts';
-import { Uplinks } from './uplinks.ts';
+import { SocketPorts } from './socket-ports.ts';
+import { Uplinks, wayKey } from './uplinks.ts';
+import type { WayKey } from './uplinks.ts';
 
 /** Room for 16,384 reports of 64 bytes. It is read often enough: ring-reading.ts */
 const RING_BYTES = 1 << 20;
@@ -59,6 +62,7 @@ export class EbpfKernelPath implements KernelPath {
   private readonly clock: Clock;
   private readonly program: Program;
   private readonly peers: PeerMap;
+  private readonly sockets: SocketPorts;
   private readonly served: ServedMap;
   /** Only of a relay. */
   private readonly tallies: PrefixMap | undefined;
@@ -78,7 +82,7 @@ export class EbpfKernelPath implements KernelPath {
   private readonly forgetting: InTurns;
   private readonly moving: InTurns;
   /** The addresses that have another uplink now, while peers are moved there. */
-  private readonly changedWays = new Set<Ipv4>();
+  private readonly changedWays = new Set<WayKey>();
   /** Steps of {@link close}. A step returns false if the system refuses it for now. */
   private readonly undo: (() => boolean | void)[] = [];
   private readonly notDone = { notOffered: 0, offersRefused: 0, proofsNotSent: 0 };
@@ -140,6 +144,7 @@ export class EbpfKernelPath implements KernelPath {
         this.program.program('amend'),
         this.program.program('offer'),
       );
+      this.sockets = new SocketPorts(new OwnPorts(this.program.map('ports')), options.local.port);
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       if (options.role === 'relay') this.tallies = new PrefixMap(this.program.map('prefixes'));
       const ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
@@ -205,12 +210,25 @@ export class EbpfKernelPath implements KernelPath {
     this.guarded(() => this.orForget(() => this.served.set(prefixes)));
   }
 
-  offload(buffer: Uint8Array, offset: number, address: Ipv4, port: number, heardAtMs: number): void {
-    this.queue.push({ peer: buffer.slice(offset, offset + 16), place: { address, port }, heardAtMs });
+  offload(
+    buffer: Uint8Array,
+    offset: number,
+    address: Ipv4,
+    port: number,
+    heardAtMs: number,
+    localPort = this.options.local.port,
+  ): void {
+    const peer = buffer.slice(offset, offset + 16);
+    this.queue.push({ peer, place: { address, port, localPort }, heardAtMs });
   }
 
   unload(buffer: Uint8Array, offset: number): void {
     this.queue.push({ peer: buffer.slice(offset, offset + 16), place: undefined, heardAtMs: 0 });
+  }
+
+  socketCloses(localPort: number): void {
+    this.flush();
+    this.guarded(() => this.orForget(() => this.closePort(localPort)));
   }
 
   refused(buffer: Uint8Array, offset: number): void {
@@ -283,6 +301,8 @@ export class EbpfKernelPath implements KernelPath {
     this.guarded(() => {
       this.moving.finish();
       this.forgetting.finish();
+      // A successor has no sockets for single peers: they close with this process.
+      for (const peer of this.sockets.peers) this.takeOut(peer);
       this.fetchAll();
       this.handover!.leaveWays(this.provenWays());
       this.handover!.links.leave();
@@ -353,15 +373,22 @@ export class EbpfKernelPath implements KernelPath {
     );
   }
 
-  private place(peer: Uint8Array, { address, port }: Endpoint, heardAtMs: number): void {
-    const uplink = this.uplinks.towards(address);
+  private closePort(localPort: number): void {
+    for (const peer of this.sockets.close(localPort)) this.takeOut(peer);
+    this.uplinks.forgetPort(localPort);
+    this.fetchLater();
+  }
+
+  private place(peer: Uint8Array, place: OfferedPlace, heardAtMs: number): void {
+    const uplink = this.uplinks.towards(place.address, place.localPort);
     if (uplink === undefined) {
       this.notDone.notOffered++;
       this.putPlaced();
       this.takeOut(peer);
       return;
     }
-    this.placed.push({ peer, address, port, uplink, heardAt: this.time.toNs(heardAtMs) });
+    this.sockets.add(peer, place.localPort);
+    this.placed.push({ peer, ...place, uplink, heardAt: this.time.toNs(heardAtMs) });
   }
 
   /** Puts in those for which there is an uplink. After one that has moved, one by one: the same peer may be there again, at another place. */
@@ -378,9 +405,9 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   private putOne(offer: PlacedOffer): void {
-    const { peer, address, port, uplink, heardAt } = offer;
+    const { peer, heardAt } = offer;
     const carried = emptyCarried();
-    const error = this.peers.put(peer, 0, address, port, uplink, heardAt, this.time.nowNs, carried);
+    const error = this.peers.put(peer, 0, offer, heardAt, this.time.nowNs, carried);
     this.reports.addTaken(peer, 0, carried);
     if (error === 0) return this.notePut(offer);
     this.notDone.offersRefused++;
@@ -406,6 +433,7 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   private take(peer: Uint8Array): void {
+    this.sockets.drop(peer);
     const carried = emptyCarried();
     if (this.peers.take(peer, 0, carried)) this.reports.addTaken(peer, 0, carried);
   }
@@ -479,18 +507,18 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   /** Moves the peers at these addresses to the uplinks that now lead there. */
-  private movePeers(changed: ReadonlyMap<Ipv4, unknown>): void {
+  private movePeers(changed: ReadonlyMap<WayKey, unknown>): void {
     if (changed.size === 0) return;
-    for (const address of changed.keys()) this.changedWays.add(address);
+    for (const key of changed.keys()) this.changedWays.add(key);
     this.moving.begin(this.moveSome(), () => this.changedWays.clear());
     this.fetchLater();
   }
 
   private *moveSome(): Generator<void> {
     let moved: Offer[] = [];
-    const steps = this.peers.places((peer, address, port) => {
-      if (this.changedWays.has(address))
-        moved.push({ peer: peer.slice(), place: { address, port }, heardAtMs: -Infinity });
+    const steps = this.peers.places((peer, address, port, localPort) => {
+      if (this.changedWays.has(wayKey(address, localPort)))
+        moved.push({ peer: peer.slice(), place: { address, port, localPort }, heardAtMs: -Infinity });
     });
     for (const _ of steps) {
       const some = moved;
@@ -547,6 +575,7 @@ export class EbpfKernelPath implements KernelPath {
   /** In steps, with the reports about those of each. */
   private *takeAllOut(): Generator<void> {
     this.proofs.clear();
+    this.sockets.clear();
     try {
       for (const _ of this.peers.clear((peer, carried) => this.reports.addTaken(peer, 0, carried))) {
         this.reports.flush();

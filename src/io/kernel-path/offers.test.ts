@@ -6,7 +6,7 @@ import { followOffers } from './offers.ts';
 import type { Offer } from './offers.ts';
 
 const PEERS = [1, 2, 3, 4].map((i) => v6(`2001:0:cb00:7178::${i}`));
-const PLACE = { address: v4('198.51.100.7'), port: 40_000 };
+const PLACE = { address: v4('198.51.100.7'), port: 40_000, localPort: 3_545 };
 
 /** Carries out offers, of which the one to `failing` fails. Result: a peer's number, with + (put in) or - (taken out). */
 function follow(offers: readonly [Ipv6, 'in' | 'out'][], failing?: Ipv6): { done: string[]; error: unknown } {

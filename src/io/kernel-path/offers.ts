@@ -1,10 +1,15 @@
 import type { Endpoint } from '../../wire/index.ts';
 
+/** Where a peer is, and the port of the socket by which it is reached. */
+export interface OfferedPlace extends Endpoint {
+  readonly localPort: number;
+}
+
 /** A peer that is offered to the kernel path, or withdrawn from it. */
 export interface Offer {
   readonly peer: Uint8Array;
   /** Undefined: the peer is withdrawn. */
-  readonly place: Endpoint | undefined;
+  readonly place: OfferedPlace | undefined;
   /** -Infinity: the time that is already known. */
   readonly heardAtMs: number;
 }
@@ -16,7 +21,7 @@ export interface Offer {
 export function followOffers(
   offers: readonly Offer[],
   takeOut: (peer: Uint8Array) => void,
-  putIn: (peer: Uint8Array, place: Endpoint, heardAtMs: number) => void,
+  putIn: (peer: Uint8Array, place: OfferedPlace, heardAtMs: number) => void,
   finish: () => void,
 ): void {
   let failure: { readonly error: unknown } | undefined;

@@ -449,6 +449,7 @@ interface Entry {
   failures: number;
   address: Ipv4;
   port: number;
+  localPort: number;
   uplink: number;
   lastReceivedMs: number;
   noticeAfterMs: number;
@@ -501,6 +502,7 @@ class Rig {
       failures: 0,
       address,
       port: 40_000,
+      localPort: 3_545,
       uplink: 0,
       lastReceivedMs: -1,
       noticeAfterMs: 0,

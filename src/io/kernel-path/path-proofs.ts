@@ -60,7 +60,10 @@ export interface CarriedPeers {
   renewAt(peer: Ipv6, atMs: number): void;
 }
 
-export type CarriedPeer = Pick<PeerState, 'way' | 'failures' | 'address' | 'port' | 'uplink'> & {
+export type CarriedPeer = Pick<
+  PeerState,
+  'way' | 'failures' | 'address' | 'port' | 'localPort' | 'uplink'
+> & {
   readonly lastReceivedMs: number;
 };
 
@@ -221,7 +224,8 @@ export class PathProofs {
     const place = this.proofs.size > 0 ? this.proofs.get(formatIpv6(peer))?.place : undefined;
     if (place === undefined) return;
     const now = this.peers.state(peer);
-    const isThere = now?.address === place.address && now.port === place.port && now.uplink === place.uplink;
+    const parts = ['address', 'port', 'localPort', 'uplink'] as const;
+    const isThere = parts.every((part) => now?.[part] === place[part]);
     if (!isThere) this.drop(peer);
   }
 

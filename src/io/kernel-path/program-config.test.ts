@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import { at, seededEntropy, v6 } from '../../../test/support/client-rig.ts';
+import { seededEntropy, v6 } from '../../../test/support/client-rig.ts';
 import { CONFIG, ROLE, UNIT_SHIFT } from '../../linux/bpf/layout.ts';
 import type { Program } from '../../linux/bpf/program.ts';
 import { SystemCallError } from '../../linux/errors.ts';
@@ -38,7 +38,7 @@ beforeEach(() => {
   refusal = undefined;
   ttl = '64';
   const program = { map: () => 0 } as unknown as Program;
-  config = new ProgramConfig(program, { role: 'client', local: at('192.0.2.1:3545') }, 7, seededEntropy());
+  config = new ProgramConfig(program, { role: 'client' }, 7, seededEntropy());
 });
 
 const write = (own: Ipv6 | undefined): void => {

@@ -29,7 +29,7 @@ const REPORT_MOST_MS = 8_000;
 /** The configuration of the programs. {@link write} hands it to them. */
 export class ProgramConfig {
   private readonly fd: number;
-  private readonly options: Pick<KernelPathOptions, 'role' | 'local'>;
+  private readonly options: Pick<KernelPathOptions, 'role'>;
   private readonly tunnelIndex: number;
   private readonly mark: number;
   private renewalFactor = 1;
@@ -45,7 +45,7 @@ export class ProgramConfig {
 
   constructor(
     program: Program,
-    options: Pick<KernelPathOptions, 'role' | 'local'>,
+    options: Pick<KernelPathOptions, 'role'>,
     tunnelIndex: number,
     entropy: Entropy,
   ) {
@@ -95,7 +95,7 @@ export class ProgramConfig {
   write(): void {
     this.readTtl();
     this.isWritten = false;
-    const { role, local } = this.options;
+    const { role } = this.options;
     const on = !this.isHeld && (role === 'relay' || this.own !== undefined);
     writeRecord(this.fd, 0, CONFIG.SIZE, (view, bytes) => {
       if (this.own !== undefined) bytes.set(this.own, CONFIG.own);
@@ -104,7 +104,6 @@ export class ProgramConfig {
       view.setUint32(CONFIG.renewal, unitsIn(this.renewalMs), true);
       view.setUint32(CONFIG.reporting, unitsIn(this.reportMs), true);
       view.setUint32(CONFIG.mark, this.mark, true);
-      view.setUint16(CONFIG.port, local.port);
       view.setUint8(CONFIG.role, on ? ROLE[role] : ROLE.none);
       view.setUint8(CONFIG.ttl, this.ttl);
     });

@@ -41,6 +41,7 @@ interface Uplink {
 export class Uplinks {
   private readonly program: Program;
   private readonly network: HostNetwork;
+  private readonly servicePort: number;
   private readonly routes: RouteQuery;
   private readonly arrivals: Arrivals;
   private readonly rules = new OutwardRules();
@@ -48,8 +49,8 @@ export class Uplinks {
   private readonly uplinks = new Map<string, Uplink | undefined>();
   /** Why no peer is carried by an interface, by its index. */
   private readonly refusals = new Map<number, UplinkState>();
-  /** The number of the uplink to each destination, as last found. */
-  private readonly followed = new Map<Ipv4, number | undefined>();
+  /** The number of the uplink to each destination, as last found, by {@link wayKey}. */
+  private readonly followed = new Map<WayKey, number | undefined>();
   private crowded = false;
   private changing = false;
   /** Read when first needed after a change. `byRoute`: the uplinks found by the routes of `table`. */
@@ -61,6 +62,7 @@ export class Uplinks {
   constructor(program: Program, network: HostNetwork, local: Endpoint, handle: number, links?: LinkStore) {
     this.program = program;
     this.network = network;
+    this.servicePort = local.port;
     this.routes = new RouteQuery(local.address, local.port);
     this.arrivals = new Arrivals(program.program('decap'), handle, links);
     this.rules.look();
@@ -92,11 +94,12 @@ export class Uplinks {
     return [...states.values(), ...this.refusals.values()];
   }
 
-  /** The number of the uplink to a destination; undefined if there is no kernel path to it. */
-  towards(destination: Ipv4): number | undefined {
-    if (this.followed.has(destination)) return this.followed.get(destination);
-    const number = this.find(destination);
-    if (this.followed.size < MOST_FOLLOWED) this.followed.set(destination, number);
+  /** The number of the uplink to a destination from the socket with this port; undefined if there is no kernel path to it. */
+  towards(destination: Ipv4, localPort = this.servicePort): number | undefined {
+    const key = wayKey(destination, localPort);
+    if (this.followed.has(key)) return this.followed.get(key);
+    const number = this.find(destination, localPort);
+    if (this.followed.size < MOST_FOLLOWED) this.followed.set(key, number);
     else this.crowded = true;
     return number;
   }
@@ -130,18 +133,23 @@ export class Uplinks {
     );
   }
 
-  /** Asks again for the uplinks to all followed destinations. Returns those that changed, with their previous uplinks. */
-  follow(): Map<Ipv4, number | undefined> {
+  /** No more is sent from the socket with this port. */
+  forgetPort(localPort: number): void {
+    for (const key of this.followed.keys()) if (portOf(key) === localPort) this.followed.delete(key);
+  }
+
+  /** Asks again for the uplinks to all followed destinations. Returns those that changed, with their previous uplinks, by {@link wayKey}. */
+  follow(): Map<WayKey, number | undefined> {
     this.forgetTable();
     // A failure before may succeed now.
     for (const [key, uplink] of this.uplinks) if (uplink === undefined) this.uplinks.delete(key);
     this.refusals.clear();
-    const changed = new Map<Ipv4, number | undefined>();
-    for (const [destination, before] of this.followed) {
-      const now = this.find(destination);
+    const changed = new Map<WayKey, number | undefined>();
+    for (const [key, before] of this.followed) {
+      const now = this.find(addressOf(key), portOf(key));
       if (now === before) continue;
-      changed.set(destination, before);
-      this.followed.set(destination, now);
+      changed.set(key, before);
+      this.followed.set(key, now);
     }
     this.followArrivals();
     return changed;
@@ -163,16 +171,16 @@ export class Uplinks {
     return this.arrivals.close();
   }
 
-  private find(destination: Ipv4): number | undefined {
+  private find(destination: Ipv4, localPort: number): number | undefined {
     this.table ??= RouteTable.read(this.network.ipv4Subnets().map(({ address }) => address));
     if (this.table.isByPort) {
-      this.refuseTo(destination, 'a routing rule looks at the destination port');
+      this.refuseTo(destination, localPort, 'a routing rule looks at the destination port');
       return undefined;
     }
     const route = this.table.routeTo(destination);
     const known = route === undefined ? undefined : this.byRoute.get(route);
     if (known !== undefined) return known;
-    const way = this.ask(destination);
+    const way = this.ask(destination, localPort);
     const number = way && this.numberOf(way);
     if (route !== undefined && number !== undefined && !way!.isRedirected) this.byRoute.set(route, number);
     return number;
@@ -183,11 +191,12 @@ export class Uplinks {
     this.byRoute.clear();
   }
 
-  private ask(destination: Ipv4): Way | undefined {
-    const way = this.routes.wayTo(destination);
+  private ask(destination: Ipv4, localPort: number): Way | undefined {
+    const way = this.routes.wayTo(destination, localPort);
     if (way === undefined)
       this.refuseTo(
         destination,
+        localPort,
         'rules or routes send the packets of a program another way than those of the socket',
       );
     // A program sends with the host's default TTL.
@@ -223,8 +232,8 @@ export class Uplinks {
     return uplink;
   }
 
-  private refuseTo(destination: Ipv4, reason: string): void {
-    const ifindex = this.routes.interfaceTo(destination);
+  private refuseTo(destination: Ipv4, localPort: number, reason: string): void {
+    const ifindex = this.routes.interfaceTo(destination, localPort);
     if (ifindex !== undefined) this.refuse(ifindex, reason);
   }
 
@@ -270,6 +279,21 @@ export class Uplinks {
     this.links ??= new HostLinks();
     return this.links;
   }
+}
+
+/** A destination and the local port of the socket that sends there. */
+export type WayKey = number;
+
+export function wayKey(destination: Ipv4, localPort: number): WayKey {
+  return localPort * 2 ** 32 + destination;
+}
+
+function addressOf(key: WayKey): Ipv4 {
+  return key % 2 ** 32;
+}
+
+function portOf(key: WayKey): number {
+  return Math.floor(key / 2 ** 32);
 }
 
 /** Converts the next hop for the kernel's record, which takes IPv4 only. */

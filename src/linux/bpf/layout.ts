@@ -55,6 +55,9 @@ export const LONG_UNIT_SHIFT = 26;
 /** A time in 32 bits that lies further ahead is one of long ago. */
 export const FAR_UNITS = 1 << 24;
 
+/** A local port's bit is in the map `ports`, in the entry with the number port >> PORTS_SHIFT. */
+export const PORTS_SHIFT = 6;
+
 /** The helpers with which the programs unwrap: the one of kernel 6.3, or two that older kernels have, too. */
 export const UNWRAP = { byOneCall: 0, byTwoCalls: 1 } as const;
 export type Unwrap = (typeof UNWRAP)[keyof typeof UNWRAP];
@@ -84,9 +87,8 @@ export const CONFIG = {
   stretch: 24,
   renewal: 28,
   mark: 32,
-  port: 36,
-  role: 38,
-  ttl: 39,
+  role: 36,
+  ttl: 37,
   reporting: 40,
   SIZE: 44,
 } as const;
@@ -113,6 +115,7 @@ export const PEER = {
   lastNotice: 48,
   lastReport: 52,
   socketHeard: 56,
+  localPort: 58,
   lastSampleIn: 60,
   lastSampleOut: 62,
   SIZE: 64,
@@ -134,19 +137,20 @@ export const PROOF = {
 export const AMENDMENT = {
   peer: 0,
   lastReceived: 16,
-  socketHeard: 24,
-  lastNotice: 28,
-  changes: 32,
-  way: 33,
-  failures: 34,
+  lastNotice: 24,
+  socketHeard: 28,
+  changes: 30,
+  way: 31,
+  failures: 32,
   SIZE: 40,
 } as const;
 export const OFFER = {
   peer: 0,
   lastReceived: 16,
-  socketHeard: 24,
-  address: 28,
-  port: 32,
+  address: 24,
+  port: 28,
+  localPort: 30,
+  socketHeard: 32,
   uplink: 34,
   result: 35,
   SIZE: 40,

@@ -1,5 +1,6 @@
 import { SystemCallError } from '../errors.ts';
 import { MOST_OFFERS, OFFER, OFFER_RESULT } from './layout.ts';
+import type { PeerRoute } from './peer-map.ts';
 import { TestRuns } from './test-run.ts';
 
 const ETHERNET = 14;
@@ -21,15 +22,21 @@ export class OfferFrame {
     return this.count === MOST_OFFERS;
   }
 
-  /** `heardAt`: ns of CLOCK_MONOTONIC, and the same in the units of the programs. */
-  add(peer: Uint8Array, address: number, port: number, uplink: number, heardAt: number, units: number): void {
+  /** `heardAt`: ns of CLOCK_MONOTONIC, and the same in units of 16 bits. */
+  add(
+    peer: Uint8Array,
+    { address, port, localPort, uplink }: PeerRoute,
+    heardAt: number,
+    units: number,
+  ): void {
     const { view } = this;
     const at = this.count++ * OFFER.SIZE;
     this.frame.set(peer, ETHERNET + at + OFFER.peer);
     view.setBigUint64(at + OFFER.lastReceived, BigInt(Math.max(0, Math.floor(heardAt))), true);
-    view.setUint32(at + OFFER.socketHeard, units, true);
     view.setUint32(at + OFFER.address, address);
     view.setUint16(at + OFFER.port, port);
+    view.setUint16(at + OFFER.localPort, localPort);
+    view.setUint16(at + OFFER.socketHeard, units, true);
     view.setUint8(at + OFFER.uplink, uplink);
     view.setUint8(at + OFFER.result, OFFER_RESULT.refused);
   }

@@ -4,7 +4,6 @@ import { EntryBatches } from './entry-batches.ts';
 import {
   AMEND,
   AMENDMENT,
-  FAR_UNITS,
   HISTORY_FAILURES_SHIFT,
   HISTORY_UNWRAPS,
   LONG_AGO_UNITS,
@@ -30,10 +29,25 @@ const ROUTE_UPLINK = (1 << ROUTE_WAY_SHIFT) - 1;
 export const MOST_FAILURES = 15;
 /** SPACING_UNITS of the programs. */
 const NOTICE_SPACING_UNITS = Math.floor(1e9 / 2 ** UNIT_SHIFT);
+/** The range of times in 16 bits. */
+const LONG_RANGE_NS = 2 ** (16 + LONG_UNIT_SHIFT);
+/** Differences of clocks and of the units of times. */
+const SLACK_NS = 1e9;
 /** Entries read by one call; no bucket of the table holds as many. */
 const BATCH = 4_096;
 /** Entries read or removed at one step: to move or to report as many takes 1 or 2 ms. No bucket holds as many. */
 const STEP = 256;
+
+/** How a peer is reached. */
+export interface PeerRoute {
+  /** Its mapped address and port. */
+  readonly address: number;
+  readonly port: number;
+  /** The port of the socket that it hears. */
+  readonly localPort: number;
+  /** The number of the uplink that leads there. */
+  readonly uplink: number;
+}
 
 /** Packets of a peer that the kernel has carried: from a report, or from a removed entry. Times are ns of CLOCK_MONOTONIC, 0: never. */
 export interface Carried {
@@ -45,30 +59,25 @@ export interface Carried {
   sentPackets: number;
 }
 
-export interface PeerState {
+export interface PeerState extends PeerRoute {
   readonly way: Way;
-  /** The peer's mapped address and port, and the number of the uplink that leads there. */
-  readonly address: number;
-  readonly port: number;
-  readonly uplink: number;
   /** Whether the peer's kernel is known to unwrap. */
   readonly unwraps: boolean;
   /** Number of failed proofs in a row. */
   readonly failures: number;
   /** When anything was received from the peer; ns of CLOCK_MONOTONIC. */
   readonly lastReceived: number;
-  /** Time since the socket last received something from the peer, ns; may be negative, as the kernel can be ahead of `now`. 26 days at most. */
+  /** Time since the socket last received something from the peer, ns; may be negative, as the kernel can be ahead of `now`. */
   readonly socketHeardAgo: number;
 }
 
-export interface PlacedOffer {
+export interface PlacedOffer extends PeerRoute {
   readonly peer: Uint8Array;
-  readonly address: number;
-  readonly port: number;
-  readonly uplink: number;
   /** When the socket last received something from the peer; ns of CLOCK_MONOTONIC. */
   readonly heardAt: number;
 }
+
+type SeePlace = (peer: Uint8Array, address: number, port: number, localPort: number) => void;
 
 /** The kernel's table of peers whose packets it carries. */
 export class PeerMap {
@@ -95,9 +104,9 @@ export class PeerMap {
   putMany(offers: readonly PlacedOffer[], see: (offer: PlacedOffer, result: OfferResult) => void): void {
     const frame = this.frame!;
     let begun = 0;
-    for (const { peer, address, port, uplink, heardAt } of offers) {
+    for (const offer of offers) {
       if (frame.isFull) begun = this.putFrame(offers, begun, see);
-      frame.add(peer, address, port, uplink, heardAt, unitsOf(heardAt));
+      frame.add(offer.peer, offer, offer.heardAt, longUnitsOf(offer.heardAt));
     }
     this.putFrame(offers, begun, see);
   }
@@ -124,9 +133,7 @@ export class PeerMap {
   put(
     peer: Uint8Array,
     offset: number,
-    address: number,
-    port: number,
-    uplink: number,
+    route: PeerRoute,
     heardAt: number,
     now: number,
     carried = emptyCarried(),
@@ -134,34 +141,36 @@ export class PeerMap {
     const { view } = this.value;
     this.setKey(peer, offset);
     this.value.bytes.fill(0);
-    this.setPlace(address, port, uplink);
+    this.setRoute(route);
     view.setBigUint64(PEER.lastReceived, BigInt(Math.max(0, Math.floor(heardAt))), true);
     // The first report and the first notice are due at once.
     const before = (unitsOf(now) - LONG_AGO_UNITS) >>> 0;
     view.setUint32(PEER.lastNotice, before, true);
     view.setUint32(PEER.lastReport, before, true);
-    view.setUint32(PEER.socketHeard, unitsOf(heardAt), true);
+    view.setUint16(PEER.socketHeard, longUnitsOf(heardAt), true);
     view.setUint16(PEER.lastSampleIn, longUnitsOf(now) - 100, true);
     view.setUint16(PEER.lastSampleOut, longUnitsOf(now), true);
     const added = this.lib.update(this.fd, this.key.address, this.value.address, NO_EXIST);
     if (added === 0) this.size++;
     if (added !== -E.EEXIST) return 0 - added;
-    return this.move(address, port, uplink, heardAt, before, carried);
+    return this.move(route, heardAt, before, carried);
   }
 
   /** How far a peer is carried; undefined if it is not in the table. `now`: ns of CLOCK_MONOTONIC. */
   state(peer: Uint8Array, now: number): PeerState | undefined {
     if (!this.read(peer)) return undefined;
     const { view } = this.value;
+    const lastReceived = Number(view.getBigUint64(PEER.lastReceived, true));
     return {
       way: (view.getUint8(PEER.route) >> ROUTE_WAY_SHIFT) as Way,
       address: view.getUint32(PEER.address),
       port: view.getUint16(PEER.port),
+      localPort: view.getUint16(PEER.localPort),
       uplink: view.getUint8(PEER.route) & ROUTE_UPLINK,
       unwraps: (view.getUint8(PEER.history) & HISTORY_UNWRAPS) !== 0,
       failures: view.getUint8(PEER.history) >> HISTORY_FAILURES_SHIFT,
-      lastReceived: Number(view.getBigUint64(PEER.lastReceived, true)),
-      socketHeardAgo: ageOf(unitsOf(now), view.getUint32(PEER.socketHeard, true)) * 2 ** UNIT_SHIFT,
+      lastReceived,
+      socketHeardAgo: longAgeOf(now, view.getUint16(PEER.socketHeard, true), now - lastReceived),
     };
   }
 
@@ -213,19 +222,19 @@ export class PeerMap {
   }
 
   /**
-   * Calls back with each peer and its address. The callback must not change the table; the bytes are valid until it returns. Throws a
+   * Calls back with each peer, its address, and the local port by which it is reached. The callback must not change the table; the bytes are valid until it returns. Throws a
    * SystemCallError.
    */
-  forEach(see: (peer: Uint8Array, address: number, port: number) => void): void {
-    new EntryBatches(KEY, PEER.SIZE, BATCH).walk(this.lib.lookupBatch, this.fd, (peer, view, at) =>
-      see(peer, view.getUint32(at + PEER.address), view.getUint16(at + PEER.port)),
+  forEach(see: SeePlace): void {
+    new EntryBatches(KEY, PEER.SIZE, BATCH).walk(this.lib.lookupBatch, this.fd, (...entry) =>
+      seePlace(see, ...entry),
     );
   }
 
   /** As {@link forEach}, some at each step. The table may change between steps. */
-  places(see: (peer: Uint8Array, address: number, port: number) => void): Generator<void> {
-    return new EntryBatches(KEY, PEER.SIZE, STEP).steps(this.lib.lookupBatch, this.fd, (peer, view, at) =>
-      see(peer, view.getUint32(at + PEER.address), view.getUint16(at + PEER.port)),
+  places(see: SeePlace): Generator<void> {
+    return new EntryBatches(KEY, PEER.SIZE, STEP).steps(this.lib.lookupBatch, this.fd, (...entry) =>
+      seePlace(see, ...entry),
     );
   }
 
@@ -247,22 +256,15 @@ export class PeerMap {
     return this.lib.lookup(this.fd, this.key.address, this.value.address) >= 0;
   }
 
-  private move(
-    address: number,
-    port: number,
-    uplink: number,
-    heardAt: number,
-    noticeAt: number,
-    carried: Carried,
-  ): number {
+  private move(route: PeerRoute, heardAt: number, noticeAt: number, carried: Carried): number {
     const { view } = this.value;
     if (this.lib.lookup(this.fd, this.key.address, this.value.address) < 0) return E.EAGAIN;
-    const moved = view.getUint32(PEER.address) !== address || view.getUint16(PEER.port) !== port;
     const heard = BigInt(Math.max(0, Math.floor(heardAt)));
     const isNews = heard > view.getBigUint64(PEER.lastReceived, true);
-    const units = unitsOf(heardAt);
-    const isSeen = heardAt > 0 && ageOf(units, view.getUint32(PEER.socketHeard, true)) > 0;
-    const isElsewhere = moved || (view.getUint8(PEER.route) & ROUTE_UPLINK) !== uplink;
+    const units = longUnitsOf(heardAt);
+    // Where it is news, the time in the entry is the older one, even if it has come round.
+    const isSeen = heardAt > 0 && (isNews || shortAge(units, view.getUint16(PEER.socketHeard, true)) > 0);
+    const isElsewhere = this.isElsewhere(route);
     if (!isElsewhere && !isNews && !isSeen) return 0;
     if (!isElsewhere && this.amender !== undefined) return this.hear(isNews ? heard : 0n, isSeen, units);
     if (isElsewhere) {
@@ -272,10 +274,10 @@ export class PeerMap {
       // The proof was for the old address.
       view.setUint8(PEER.history, 0);
       view.setUint32(PEER.lastNotice, noticeAt, true);
-      this.setPlace(address, port, uplink);
+      this.setRoute(route);
     }
     if (isNews) view.setBigUint64(PEER.lastReceived, heard, true);
-    if (isSeen) view.setUint32(PEER.socketHeard, units, true);
+    if (isSeen) view.setUint16(PEER.socketHeard, units, true);
     const error = this.lib.update(this.fd, this.key.address, this.value.address, ANY);
     if (isElsewhere && error === 0) this.size++;
     return 0 - error;
@@ -285,7 +287,7 @@ export class PeerMap {
   private hear(lastReceived: bigint, isSeen: boolean, units: number): number {
     const isDone = this.amender!.amend(this.key.bytes, (view) => {
       view.setBigUint64(AMENDMENT.lastReceived, lastReceived, true);
-      view.setUint32(AMENDMENT.socketHeard, units, true);
+      view.setUint16(AMENDMENT.socketHeard, units, true);
       view.setUint8(AMENDMENT.changes, isSeen ? AMEND.seen : 0);
     });
     return isDone ? 0 : E.EAGAIN;
@@ -308,10 +310,22 @@ export class PeerMap {
     for (let i = 0; i < KEY; i++) this.key.bytes[i] = peer[offset + i]!;
   }
 
-  private setPlace(address: number, port: number, uplink: number): void {
+  /** Whether the entry has another route than this. */
+  private isElsewhere({ address, port, localPort, uplink }: PeerRoute): boolean {
+    const { view } = this.value;
+    return (
+      view.getUint32(PEER.address) !== address ||
+      view.getUint16(PEER.port) !== port ||
+      view.getUint16(PEER.localPort) !== localPort ||
+      (view.getUint8(PEER.route) & ROUTE_UPLINK) !== uplink
+    );
+  }
+
+  private setRoute({ address, port, localPort, uplink }: PeerRoute): void {
     const { view } = this.value;
     view.setUint32(PEER.address, address);
     view.setUint16(PEER.port, port);
+    view.setUint16(PEER.localPort, localPort);
     view.setUint8(PEER.route, uplink | (WAY.inward << ROUTE_WAY_SHIFT));
   }
 }
@@ -320,16 +334,27 @@ function unitsOf(ns: number): number {
   return Math.floor(Math.max(0, ns) / 2 ** UNIT_SHIFT) >>> 0;
 }
 
-/**
- * As age_of() of the programs: how long ago a time was, in units; it may lie ahead, but a time that lies far ahead was half the range ago, or more.
- */
-function ageOf(units: number, since: number): number {
-  const age = (units - since) | 0;
-  return age < -FAR_UNITS ? 0x7fff_ffff : age;
+function longUnitsOf(ns: number): number {
+  return Math.floor(Math.max(0, ns) / 2 ** LONG_UNIT_SHIFT) & 0xffff;
 }
 
-function longUnitsOf(ns: number): number {
-  return Math.floor(ns / 2 ** LONG_UNIT_SHIFT) & 0xffff;
+/** Between two times in 16 bits. */
+function shortAge(units: number, since: number): number {
+  return ((units - since) << 16) >> 16;
+}
+
+/**
+ * The time since an instant of which 16 bits are known, ns. These come round after 73 minutes; but the entry's last packet, `atLeast` ns ago, is
+ * at most seconds younger.
+ */
+function longAgeOf(now: number, since: number, atLeast: number): number {
+  const age = shortAge(longUnitsOf(now), since) * 2 ** LONG_UNIT_SHIFT;
+  return age + Math.max(0, Math.ceil((atLeast - SLACK_NS - age) / LONG_RANGE_NS)) * LONG_RANGE_NS;
+}
+
+function seePlace(see: SeePlace, peer: Uint8Array, view: DataView, at: number): void {
+  const port = (field: number): number => view.getUint16(at + field);
+  see(peer, view.getUint32(at + PEER.address), port(PEER.port), port(PEER.localPort));
 }
 
 function readCarried(view: DataView, at: number, carried: Carried): void {

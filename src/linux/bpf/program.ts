@@ -9,7 +9,16 @@ import { possibleProcessors } from './processors.ts';
 interface Objects {
   readonly teredo: {
     readonly programs: 'encap' | 'decap' | 'inject' | 'amend' | 'offer' | 'probe';
-    readonly maps: 'config' | 'uplinks' | 'peers' | 'served' | 'prefixes' | 'proofs' | 'reports' | 'counters';
+    readonly maps:
+      | 'config'
+      | 'uplinks'
+      | 'ports'
+      | 'peers'
+      | 'served'
+      | 'prefixes'
+      | 'proofs'
+      | 'reports'
+      | 'counters';
     readonly constants: 'unwrapping';
   };
   readonly server: {

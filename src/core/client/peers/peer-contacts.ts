@@ -210,6 +210,7 @@ export class PeerContacts {
     }
     if (sentAt > peers.lastSent[peer]) {
       peers.lastSent[peer] = sentAt;
+      if (peers.socket[peer] !== SOCKET.service) this.parts.traversal.noteSent(peer, sentAt);
       silence.sentLate(sentAt, lastServerContact);
     }
   }

@@ -52,6 +52,8 @@ export class SocketPool {
     if (this.owners[at] !== peer) return;
     this.owners[at] = undefined;
     this.count--;
+    const { peers, offload } = this.context;
+    if (peers.socket[peer] === socket) offload.withdraw(peer);
     this.context.commands.event({ type: 'socket-unwanted', socket });
   }
 
