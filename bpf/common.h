@@ -58,17 +58,23 @@ static __always_inline __u16 header_checksum(const struct iphdr *ip)
  * show it: any sender can write that value, and a right checksum may be equal. But a helper that updates checksums does not touch one that is
  * still to be filled in.
  */
-static __always_inline bool is_unfinished(struct __sk_buff *skb, __u16 checksum)
+static __always_inline bool is_unfinished_at(struct __sk_buff *skb, __u32 at, __u16 checksum)
 {
 	__u16 updated;
 
-	if (bpf_l4_csum_replace(skb, CHECKSUM_AT, 0, 1, sizeof(checksum)) ||
-	    bpf_skb_load_bytes(skb, CHECKSUM_AT, &updated, sizeof(updated)))
+	if (bpf_l4_csum_replace(skb, at, 0, 1, sizeof(checksum)) ||
+	    bpf_skb_load_bytes(skb, at, &updated, sizeof(updated)))
 		return false; /* no memory */
 	if (updated == checksum)
 		return true;
-	bpf_skb_store_bytes(skb, CHECKSUM_AT, &checksum, sizeof(checksum), 0);
+	bpf_skb_store_bytes(skb, at, &checksum, sizeof(checksum), 0);
 	return false;
+}
+
+/* The same in an Ethernet frame. */
+static __always_inline bool is_unfinished(struct __sk_buff *skb, __u16 checksum)
+{
+	return is_unfinished_at(skb, CHECKSUM_AT, checksum);
 }
 
 #endif

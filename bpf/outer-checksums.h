@@ -166,21 +166,21 @@ static __noinline __u64 sum_octets(struct __sk_buff *skb, __u32 at, __u64 length
  * field then holds the sum of the pseudo-header; or the field of the inner packet does, and the outer checksum is made for that. For a
  * super-packet it has been checked before.
  */
-static __always_inline bool is_summed(struct __sk_buff *skb, const struct outer *outer, const struct ipv6hdr *inner)
+static __always_inline bool is_summed(struct __sk_buff *skb, __u32 l2, const struct outer *outer, const struct ipv6hdr *inner)
 {
-	__u32 length = bpf_ntohs(outer->udp.len);
+	__u32 length = bpf_ntohs(outer->udp.len), at = l2 + offsetof(struct outer, udp.check);
 
 	if (header_checksum(&outer->ip))
 		return false;
 	if (!outer->udp.check || skb->gso_size)
 		return true;
-	if (outer->udp.check == fold(pseudo_sum(&outer->ip, length)) && is_unfinished(skb, outer->udp.check))
+	if (outer->udp.check == fold(pseudo_sum(&outer->ip, length)) && is_unfinished_at(skb, at, outer->udp.check))
 		return true;
 	if (bpf_csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0)
 		return true; /* the interface has found it right */
-	if (fold_long(sum_octets(skb, ETH_HLEN + sizeof(struct iphdr), length, pseudo_sum(&outer->ip, length))) == 0xffff)
+	if (fold_long(sum_octets(skb, l2 + sizeof(struct iphdr), length, pseudo_sum(&outer->ip, length))) == 0xffff)
 		return true;
-	return !sum_state(skb, ETH_HLEN + WRAPPING, inner) && is_unfinished(skb, outer->udp.check);
+	return !sum_state(skb, l2 + WRAPPING, inner) && is_unfinished_at(skb, at, outer->udp.check);
 }
 
 #endif

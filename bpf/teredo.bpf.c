@@ -3,7 +3,8 @@
  * The kernel path: carries packets of peers that the machine in user space trusts.
  *
  *     encap   egress of the tunnel    IPv6 to an offered peer: wrapped, sent by the peer's uplink
- *     decap   ingress of an uplink    a datagram of an offered peer: unwrapped, received on the tunnel
+ *     decap, decap_bare   ingress of an uplink with, and without, an Ethernet header: a datagram of an offered peer is unwrapped, and
+ *                         received on the tunnel
  *
  * Every packet that is not plainly one of such a peer goes to user space, as if there were no program. The rules are those of src/core for
  * a trusted peer; rows are those of docs/rfc-compliance.md.
@@ -33,11 +34,13 @@
 /* Length of an answer to a connectivity test or a proof: 8 octets of the echo, and a nonce of 8. */
 #define TEST_REPLY_LENGTH 16
 
-/* Sends a packet to the known next hop, or asks the routes for it. */
+/* Sends a packet to the only other end of a bare link, to the known next hop, or asks the routes for it. */
 static __always_inline int leave(const struct uplink *uplink, __u32 destination)
 {
 	struct bpf_redir_neigh next = {};
 
+	if (uplink->is_bare)
+		return bpf_redirect(uplink->ifindex, 0);
 	if (uplink->gateway == GATEWAY_BY_ROUTE)
 		return bpf_redirect_neigh(uplink->ifindex, NULL, 0, 0);
 	IN_ORDER();
@@ -175,15 +178,19 @@ int encap(struct __sk_buff *skb)
 	if (bpf_skb_adjust_room(skb, WRAPPING, BPF_ADJ_ROOM_MAC,
 				BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_FIXED_GSO))
 		return leave_out(skb, COUNT_outRefused);
-	/* A TUN's packets have no Ethernet header; bpf_redirect_neigh() drops those without an error. */
-	if (l2 != ETH_HLEN && bpf_skb_change_head(skb, ETH_HLEN - l2, 0))
-		return TC_ACT_SHOT; /* no memory */
+	/* A TUN's packets have no Ethernet header; bpf_redirect_neigh() drops those without an error. bpf_redirect() takes one off. */
+	if (!uplink->is_bare) {
+		if (l2 != ETH_HLEN && bpf_skb_change_head(skb, ETH_HLEN - l2, 0))
+			return TC_ACT_SHOT; /* no memory */
+		l2 = ETH_HLEN;
+	}
 	ethernet = (void *)(long)skb->data;
-	ip = (void *)(ethernet + 1);
+	ip = l2 ? (void *)(ethernet + 1) : (void *)ethernet;
 	udp = (void *)(ip + 1);
 	if ((void *)(udp + 1) > (void *)(long)skb->data_end)
 		return TC_ACT_SHOT;
-	ethernet->h_proto = bpf_htons(ETH_P_IP);
+	if (l2)
+		ethernet->h_proto = bpf_htons(ETH_P_IP);
 	*ip = made;
 	udp->source = peer->local_port;
 	udp->dest = peer->port;
@@ -193,7 +200,7 @@ int encap(struct __sk_buff *skb)
 	/* The socket's datagrams have no mark for routes and queues of the uplink to see; so this one must have none. */
 	skb->mark = 0;
 	if (way & TRIAL)
-		begin_trial(skb, ETH_HLEN + WRAPPING, &inner, now >> UNIT_SHIFT);
+		begin_trial(skb, l2 + WRAPPING, &inner, now >> UNIT_SHIFT);
 
 	if (way & NO_TRAFFIC) {
 		count(COUNT_carriedNothing, packets);
@@ -295,13 +302,13 @@ static __always_inline long take_wrapping_off(struct __sk_buff *skb)
 	return error == -NO_MEMORY || bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0) ? 1 : error;
 }
 
-/* Unwraps the datagram, and hands the packet to the tunnel. */
-static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner, __u8 outer_tos, struct peer *peer, __u64 now)
+/* Unwraps the datagram behind so many octets, and hands the packet to the tunnel. `place`: those octets, and after 8 bits the outer TOS. */
+static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner, __u32 place, struct peer *peer, __u64 now)
 {
 	__u32 zero = 0, length = packet_length(inner), packets = packets_of(skb, length);
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 	__u8 second = ((const __u8 *)inner)[1];
-	__s64 ecn = combine_ecn((second >> 4) & 3, outer_tos & 3);
+	__s64 ecn = combine_ecn((second >> 4) & 3, place >> 8 & 3);
 	long error;
 
 	if (!c)
@@ -318,17 +325,17 @@ static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner,
 		return TC_ACT_SHOT;
 	if (ecn != ((second >> 4) & 3)) {
 		second = (second & 0xcf) | ecn << 4;
-		if (bpf_skb_store_bytes(skb, ETH_HLEN + 1, &second, 1, BPF_F_RECOMPUTE_CSUM))
+		if (bpf_skb_store_bytes(skb, (place & 0xff) + 1, &second, 1, BPF_F_RECOMPUTE_CSUM))
 			return TC_ACT_SHOT; /* no memory */
 	}
 	note_received(c, peer, inner, packets, length, now);
 	return bpf_redirect(c->tunnel, BPF_F_INGRESS);
 }
 
-SEC("tc")
-int decap(struct __sk_buff *skb)
+/* Carries a datagram behind so many octets, or leaves it. */
+static __always_inline int carry_in(struct __sk_buff *skb, const __u32 l2)
 {
-	const __u32 l2 = ETH_HLEN, l3 = ETH_HLEN + WRAPPING;
+	const __u32 l3 = l2 + WRAPPING;
 	__u32 zero = 0, left;
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 	struct ipv6hdr inner;
@@ -350,7 +357,7 @@ int decap(struct __sk_buff *skb)
 		return go_on(COUNT_inNoPeer);
 	if (!is_from(peer, &outer))
 		return go_on(COUNT_inElsewhere);
-	if (!is_summed(skb, &outer, &inner))
+	if (!is_summed(skb, l2, &outer, &inner))
 		return go_on(COUNT_inUnsummed);
 	now = bpf_ktime_get_coarse_ns();
 	left = reason_to_leave(c, &inner, peer, now);
@@ -375,7 +382,19 @@ int decap(struct __sk_buff *skb)
 		notify(NOTICE_ANSWERED, &inner.saddr, &inner.daddr);
 	if (left != NO_COUNTER)
 		return go_on(left);
-	return unwrap(skb, &inner, outer.ip.tos, peer, now);
+	return unwrap(skb, &inner, l2 | outer.ip.tos << 8, peer, now);
+}
+
+SEC("tc")
+int decap(struct __sk_buff *skb)
+{
+	return carry_in(skb, ETH_HLEN);
+}
+
+SEC("tc")
+int decap_bare(struct __sk_buff *skb)
+{
+	return carry_in(skb, 0);
 }
 
 /*

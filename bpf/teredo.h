@@ -132,6 +132,7 @@ struct uplink {
 	__u32 mtu;
 	__u32 finishes; /* 1: packets leave it segmented and with their checksums */
 	__u32 gateway;  /* 0: none, peers are on the link */
+	__u32 is_bare;  /* 1: its packets have no link header, and all go to the same other end */
 	__u32 cuts;     /* 1: a tunnel's super-packets are cut for it, a socket's are not: the socket sends bulk data */
 };
 

@@ -8,10 +8,14 @@ const BODY = 16;
 const IFLA = { NAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, EXT_MASK: 29, LINK_NETNSID: 37 } as const;
 const IFLA_INFO_KIND = 1;
 const RTEXT_FILTER_SKIP_STATS = 8;
-const IFF = { UP: 0x1, LOOPBACK: 0x8 } as const;
+const IFF = { UP: 0x1, BROADCAST: 0x2, LOOPBACK: 0x8, POINTOPOINT: 0x10 } as const;
 /** Kinds with addresses and frames of Ethernet, but without a network behind them. */
 const NOWHERE = new Set(['dummy', 'ifb']);
 const ARPHRD_ETHER = 1;
+/** Hardware types whose packets have no link header: PPP, RAWIP (modems), TUNNEL (IPIP), SIT, IPGRE, NONE (TUN, WireGuard). */
+const ARPHRD_BARE = new Set([512, 519, 768, 776, 778, 0xfffe]);
+/** Kinds that need a packet's own route, which a packet of a program does not have. */
+const BY_ROUTE = new Set(['vti', 'xfrm']);
 /** The most interfaces that are read; on a host with more, the rest is unknown. */
 const MOST = 4_096;
 /** A list that changes while it is read is requested again, this many times in all. */
@@ -28,6 +32,8 @@ export interface Link {
   readonly isLoopback: boolean;
   /** Its packets have an Ethernet header. */
   readonly isEthernet: boolean;
+  /** Its packets have no link header, and all go to the same other end. */
+  readonly isBare: boolean;
   /** Index of the bridge, bond ... that it is a part of; 0 if there is none. */
   readonly master: number;
   /** Index of the interface below it; 0 if there is none, `unseen` if that is in another network namespace. */
@@ -62,6 +68,11 @@ export function receives({ isEthernet, kind }: Link): boolean {
   return isEthernet && !NOWHERE.has(kind);
 }
 
+/** Whether datagrams of peers from other hosts can arrive there, and can be told from other packets. */
+export function receivesPeers(link: Link): boolean {
+  return receives(link) || link.isBare;
+}
+
 /** Whether nothing from other hosts arrives there, but its addresses are ones at which they reach this host: `lo`, `dummy`. */
 export function isForAddresses({ isLoopback, kind }: Link): boolean {
   return isLoopback || NOWHERE.has(kind);
@@ -82,6 +93,8 @@ function linkIn(view: DataView, at: number, end: number): Link {
         if (inner === IFLA_INFO_KIND) kind = textIn(view, from, to);
       });
   });
+  const hardware = view.getUint16(at + 2, true);
+  const isPointToPoint = (flags & (IFF.POINTOPOINT | IFF.BROADCAST)) === IFF.POINTOPOINT;
   return {
     ifindex,
     name,
@@ -90,7 +103,8 @@ function linkIn(view: DataView, at: number, end: number): Link {
     master,
     isUp: (flags & IFF.UP) !== 0,
     isLoopback: (flags & IFF.LOOPBACK) !== 0,
-    isEthernet: view.getUint16(at + 2, true) === ARPHRD_ETHER,
+    isEthernet: hardware === ARPHRD_ETHER,
+    isBare: ARPHRD_BARE.has(hardware) && isPointToPoint && !BY_ROUTE.has(kind),
     below: isElsewhere ? 'unseen' : below,
   };
 }

@@ -30,6 +30,7 @@ function offloads(descriptions: Readonly<Record<string, Description>>): [boolean
       isUp: true,
       isLoopback: false,
       isEthernet: true,
+      isBare: false,
       master: indexOf(master),
       below: isElsewhere === true ? 'unseen' : indexOf(below),
     });

@@ -19,6 +19,8 @@ const SUMMING = ['tx-checksum-ip-generic', 'tx-checksum-ipv4', 'tx-checksum-ipv6
 const BRIDGE = 'bridge';
 /** Kinds that pass packets unchanged to the interfaces below, if those accept them. */
 const STACKED = new Set(['vlan', 'macvlan', 'macvtap', 'ipvlan', 'ipvtap', 'bond', 'team']);
+/** Kinds that cut a socket's runs as early as the kernel cuts a tunnel's super-packets, since they encrypt each packet. */
+const CUTTING = new Set(['wireguard']);
 /** The most interfaces in a stack that are examined; no real stack is deeper. */
 const DEPTH = 8;
 
@@ -66,7 +68,8 @@ function leavesUnfinished({ active }: Features): boolean {
 }
 
 function cutFor(link: Link, facts: LinkFacts, depth: number): Link | undefined {
-  if (facts.isHardware(link)) return undefined; // hardware makes the same packets of both
+  // Hardware makes the same packets of both.
+  if (facts.isHardware(link) || CUTTING.has(link.kind)) return undefined;
   const features = facts.features(link);
   if (features === undefined) return undefined;
   const isPassed = link.kind !== BRIDGE && features.active.has(TUNNELLED) && features.active.has(TCP);

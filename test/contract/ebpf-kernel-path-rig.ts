@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
 import { HEADROOM } from '../../src/core/machine.ts';
 import { kernelPorts } from '../../src/io/kernel-ports.ts';
@@ -38,8 +41,8 @@ const [FILE_HEADER, FRAME_HEADER] = [24, 16];
  *
  *     first:  peer's socket 192.0.2.2:5000 -- far | wan -- 192.0.2.1, decap, encap, tunnel  :second
  */
-export async function kernelRig(role: 'client' | 'relay'): Promise<KernelRig> {
-  const { far, sendIpv4 } = openFar();
+export async function kernelRig(role: 'client' | 'relay', kind: 'veth' | 'tun' = 'veth'): Promise<KernelRig> {
+  const { far, sendIpv4 } = await openFar(kind);
   const ports = kernelPorts();
   const tun = ports.openTun(TUNNEL);
   onTestFinished(() => tun.close());
@@ -109,9 +112,12 @@ export interface KernelRig extends Rig {
 /** Of IPv4: the packet brings its own header. */
 const IPPROTO_RAW = 255;
 
-function openFar(): { far: UdpSocket; sendIpv4: (packet: Uint8Array) => void } {
+async function openFar(
+  kind: 'veth' | 'tun',
+): Promise<{ far: UdpSocket; sendIpv4: (packet: Uint8Array) => void }> {
   enterNewNetwork();
-  ip('link', 'add', 'far', 'type', 'veth', 'peer', 'name', 'wan');
+  if (kind === 'tun') ip('tuntap', 'add', 'far', 'mode', 'tun');
+  else ip('link', 'add', 'far', 'type', 'veth', 'peer', 'name', 'wan');
   ip('address', 'add', PEER.prefix, 'dev', 'far');
   ip('link', 'set', 'far', 'up');
   const far = new UdpSocket({ address: PEER.address, port: PEER.port, headroom: HEADROOM });
@@ -128,12 +134,29 @@ function openFar(): { far: UdpSocket; sendIpv4: (packet: Uint8Array) => void } {
   const first = openSync('/proc/self/ns/net', 'r');
   enterNewNetwork();
   const here = String(process.pid);
-  execute('nsenter', [`--net=/proc/${here}/fd/${first}`, 'ip', 'link', 'set', 'wan', 'netns', here]);
+  const network = `/proc/${here}/fd/${first}`;
+  if (kind === 'tun') await connect(network);
+  else execute('nsenter', [`--net=${network}`, 'ip', 'link', 'set', 'wan', 'netns', here]);
   closeSync(first);
   ip('link', 'set', 'lo', 'up');
   ip('address', 'add', HOST.prefix, 'dev', 'wan');
   ip('link', 'set', 'wan', 'up');
   return { far, sendIpv4 };
+}
+
+/** From `far` in another network to a new TUN `wan` in this one. */
+async function connect(network: string): Promise<void> {
+  const second = openSync('/proc/self/ns/net', 'r');
+  const folder = mkdtempSync(join(tmpdir(), 'teredo-rig-'));
+  const program = fileURLToPath(new URL('../support/wire.py', import.meta.url));
+  const ends = [network, 'far', `/proc/${process.pid}/fd/${second}`, 'wan', join(folder, 'packets'), 'tun'];
+  const wire = spawn('python3', [program, ...ends], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => {
+    wire.kill();
+    rmSync(folder, { recursive: true });
+  });
+  await new Promise((resolve) => wire.stdout.once('data', resolve));
+  closeSync(second);
 }
 
 /** Packets that the host receives on the tunnel, from a capture. The buffer holds few packets of the default size. */

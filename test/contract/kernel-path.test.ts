@@ -21,7 +21,12 @@ const FAR_NATIVE = v6('2001:db8:0:7::1');
 /** Every adapter has to pass the same tests. `open` cleans up with onTestFinished. */
 const RIGS: readonly { name: string; skipped: boolean; open: (role: 'client' | 'relay') => Promise<Rig> }[] =
   [
-    { name: isRoot ? 'kernel' : 'kernel (needs root)', skipped: !isRoot, open: kernelRig },
+    { name: isRoot ? 'kernel' : 'kernel (needs root)', skipped: !isRoot, open: (role) => kernelRig(role) },
+    {
+      name: 'kernel, by a link without an Ethernet header (needs root)',
+      skipped: !isRoot,
+      open: (role) => kernelRig(role, 'tun'),
+    },
     { name: 'memory', skipped: false, open: memoryRig },
   ];
 

@@ -56,9 +56,13 @@ const FORGED: Record<string, readonly [boolean, Change]> = {
   ],
 };
 
-describe.each(['user', 'kernel'])('carried by: %s', (path) => {
+describe.each([
+  ['user', 'veth'],
+  ['kernel', 'veth'],
+  ['kernel', 'tun'],
+] as const)('carried by: %s, over %s', (path, link) => {
   test.each(Object.entries(FORGED))('%s is wrong', async (_, [isMade, change]) => {
-    const rig = await kernelRig('client');
+    const rig = await kernelRig('client', link);
     const { kernelPath, peer, clock, peerSends, peerSendsIpv4, hostGot, fromSocket } = rig;
     kernelPath.setOwn(OWN);
     if (path === 'kernel') {

@@ -1,9 +1,5 @@
 /** An uplink of each kind: which packets the kernel path carries there; all packets arrive, and the status is right. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { UplinkStatus } from '../../src/control/status.ts';
 import {
   Internet,
@@ -141,28 +137,6 @@ test.for(Object.entries(KINDS))('%s', async ([, kind], { skip }) => {
   expect(gained('carriedOut')).toBeGreaterThan(kind.carried === 'all' ? MOST : 0);
   if (kind.carried === 'all') expect(gained('outBulk')).toBe(0);
   else expect(gained('outBulk')).toBeGreaterThan(0);
-});
-
-test('a TUN, like PPP: nothing is carried, and it works', async () => {
-  await using net = new Internet();
-  const site = net.site('a', 'port-restricted');
-  const client = net.lab.host('up');
-  const folder = mkdtempSync(join(tmpdir(), 'teredo-kinds-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const program = fileURLToPath(new URL('../support/wire.py', import.meta.url));
-  const ends = [client.name, 'tun', site.nat.name, 'tun', join(folder, 'packets'), 'tun'];
-  await client.spawn('python3', [program, ...ends]).waitFor(/capture 0/);
-  for (const [host, own, other] of [
-    [client, '10.77.0.2', '10.77.0.1'],
-    [site.nat, '10.77.0.1', '10.77.0.2'],
-  ] as const)
-    host.ipBatch(`address add ${own} peer ${other}/32 dev tun`, 'link set tun up');
-  client.ip('route', 'add', 'default', 'via', '10.77.0.1');
-  await startRoles(net, client);
-  expect(await ping(client, NATIVE_ADDRESS, 20_000)).toBeDefined();
-  const { uplinks, counters } = await dataPathOf(client);
-  expect(uplinks).toEqual([{ interface: 'tun', kind: 'tun', carried: 'none', reason: 'no Ethernet header' }]);
-  expect(counters['carriedOut']).toBe(0);
 });
 
 test('the interface becomes a port of a bridge during traffic: traffic continues, and the status is right', async () => {

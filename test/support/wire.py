@@ -1,5 +1,5 @@
 """A wire between two network namespaces that behaves like a real one: kernels segment packets and compute checksums before
-they send to it. Arguments: namespace, interface, namespace, interface, capture, and "tun" if packets have no Ethernet header.
+they send to it. Arguments: namespace (name, or path), interface, namespace, interface, capture, and "tun" if packets have no Ethernet header.
 Writes the packets to `capture`.0, and after each SIGUSR1 to the next file."""
 import ctypes, fcntl, os, select, signal, struct, sys, time
 
@@ -9,7 +9,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def tap(namespace, name):
-    with open("/var/run/netns/" + namespace) as file:
+    with open(os.path.join("/var/run/netns", namespace)) as file:
         if libc.setns(file.fileno(), CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), "setns")
     end = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)

@@ -3,30 +3,37 @@ import type { Attachment } from '../../linux/bpf/attachment.ts';
 import type { LinkStore } from '../../linux/bpf/link-store.ts';
 import { SystemCallError } from '../../linux/errors.ts';
 import { isShortage } from '../../linux/system-failures.ts';
+import type { Receiver } from './uplink-situation.ts';
 
 /** The most interfaces at which the program unwraps datagrams. At other interfaces datagrams reach the socket as usual. */
 const MOST = 16;
 
+/** Those for interfaces with, and without, an Ethernet header. */
+export interface ArrivalPrograms {
+  readonly ethernet: number;
+  readonly bare: number;
+}
+
 /** The interfaces at which datagrams to the socket may arrive. The program is attached to each of them. */
 export class Arrivals {
-  private readonly program: number;
+  private readonly programs: ArrivalPrograms;
   private readonly handle: number;
   private readonly links: LinkStore | undefined;
   private readonly attachments = new Map<number, Attachment>();
   /** Indexes of the interfaces that an uplink needs. */
   private readonly needed = new Set<number>();
 
-  constructor(program: number, handle: number, links?: LinkStore) {
+  constructor(programs: ArrivalPrograms, handle: number, links?: LinkStore) {
     this.links = links;
-    this.program = program;
+    this.programs = programs;
     this.handle = handle;
   }
 
   /** Whether the program sees the datagrams that arrive at an interface that an uplink needs. */
-  need(ifindex: number): boolean {
-    if (!this.attachments.has(ifindex)) this.makeRoom();
-    if (!this.attachTo(ifindex)) return false;
-    this.needed.add(ifindex);
+  need(receiver: Receiver): boolean {
+    if (!this.attachments.has(receiver.ifindex)) this.makeRoom();
+    if (!this.attachTo(receiver)) return false;
+    this.needed.add(receiver.ifindex);
     return true;
   }
 
@@ -36,12 +43,13 @@ export class Arrivals {
   }
 
   /** Attaches to the interfaces that uplinks need and, while there is room, to these in this order; detaches from all others. */
-  follow(others: readonly number[]): void {
-    const wanted = new Set(others.filter((ifindex) => !this.needed.has(ifindex)));
+  follow(others: readonly Receiver[]): void {
+    const wanted = new Map(others.map((receiver) => [receiver.ifindex, receiver]));
+    for (const ifindex of this.needed) wanted.delete(ifindex);
     for (const [ifindex, attachment] of this.attachments) {
       if (!this.needed.has(ifindex) && !wanted.has(ifindex)) this.detach(ifindex, attachment);
     }
-    for (const ifindex of wanted) this.attachTo(ifindex);
+    for (const receiver of wanted.values()) this.attachTo(receiver);
   }
 
   /** False where the system refuses for now to take some away: they are still known, and this may be called again. Throws never. */
@@ -63,11 +71,20 @@ export class Arrivals {
     return attachment.close() && this.attachments.delete(ifindex);
   }
 
-  private attachTo(ifindex: number): boolean {
+  private attachTo({ ifindex, isBare }: Receiver): boolean {
     if (this.attachments.has(ifindex)) return true;
     if (this.attachments.size >= MOST) return false;
     try {
-      this.attachments.set(ifindex, attach(this.program, ifindex, 'ingress', this.handle, this.links));
+      this.attachments.set(
+        ifindex,
+        attach(
+          isBare ? this.programs.bare : this.programs.ethernet,
+          ifindex,
+          'ingress',
+          this.handle,
+          this.links,
+        ),
+      );
       return true;
     } catch (error) {
       // The interface may just have gone; the user path serves the peers behind it.

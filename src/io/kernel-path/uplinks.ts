@@ -64,7 +64,8 @@ export class Uplinks {
     this.network = network;
     this.servicePort = local.port;
     this.routes = new RouteQuery(local.address, local.port);
-    this.arrivals = new Arrivals(program.program('decap'), handle, links);
+    const programs = { ethernet: program.program('decap'), bare: program.program('decap_bare') };
+    this.arrivals = new Arrivals(programs, handle, links);
     this.rules.look();
   }
 
@@ -255,6 +256,7 @@ export class Uplinks {
       view.setUint32(UPLINK.mtu, Math.min(situation.egress.mtu, way.mtu || Infinity), true);
       view.setUint32(UPLINK.finishes, Number(situation.finishes), true);
       view.setUint32(UPLINK.gateway, this.changing ? GATEWAY_BY_ROUTE : gateway);
+      view.setUint32(UPLINK.isBare, Number(situation.egress.isBare), true);
       view.setUint32(UPLINK.cuts, Number(situation.cutFor !== null), true);
     });
   }

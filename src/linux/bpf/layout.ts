@@ -98,8 +98,9 @@ export const UPLINK = {
   mtu: 8,
   finishes: 12,
   gateway: 16,
-  cuts: 20,
-  SIZE: 24,
+  isBare: 20,
+  cuts: 24,
+  SIZE: 28,
 } as const;
 export const PEER = {
   lastReceived: 0,

@@ -8,7 +8,7 @@ import { possibleProcessors } from './processors.ts';
 /** The programs and maps in each object of `bpf/`. */
 interface Objects {
   readonly teredo: {
-    readonly programs: 'encap' | 'decap' | 'inject' | 'amend' | 'offer' | 'probe';
+    readonly programs: 'encap' | 'decap' | 'decap_bare' | 'inject' | 'amend' | 'offer' | 'probe';
     readonly maps:
       | 'config'
       | 'uplinks'
