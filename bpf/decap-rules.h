@@ -49,14 +49,39 @@ static __always_inline bool is_one_packet(const struct outer *outer, const struc
 	       bpf_ntohs(outer->ip.tot_len) == length + sizeof(*outer) && octets == length + sizeof(*outer);
 }
 
-/* Whether the datagram is from the address and port of the peer to the local address and port by which it is reached: CL-45, R-21 */
-static __always_inline bool is_from(const struct peer *peer, const struct outer *outer)
+/* Whether an address is that of an uplink. */
+static __noinline bool is_source(__u32 address)
+{
+#pragma unroll
+	for (__u32 i = 0; i < MAX_UPLINKS; i++) {
+		__u32 at = i;
+		struct uplink *uplink = bpf_map_lookup_elem(&uplinks, &at);
+
+		if (uplink && uplink->source == address)
+			return address;
+	}
+	return false;
+}
+
+/*
+ * Whether a datagram to this address, which has arrived at this interface, may come from a peer that is reached by that uplink. There may be
+ * several: the datagram may arrive by another than the one to the peer, and at the address of another, as after a change of routes.
+ */
+static __always_inline bool is_arrival(const struct uplink *uplink, __u32 ifindex, __u32 address)
+{
+	if (ifindex != uplink->ifindex && !bpf_map_lookup_elem(&arrivals, &ifindex))
+		return false;
+	return address == uplink->source || is_source(address);
+}
+
+/* Whether the datagram is from the address and port of the peer to a local address, and the local port, by which it is reached: CL-45, R-21 */
+static __always_inline bool is_from(const struct peer *peer, const struct outer *outer, __u32 ifindex)
 {
 	__u32 uplink_at = peer->route & ROUTE_UPLINK;
 	struct uplink *uplink = bpf_map_lookup_elem(&uplinks, &uplink_at);
 
-	return uplink && uplink->source == outer->ip.daddr && peer->address == outer->ip.saddr && peer->port == outer->udp.source &&
-	       peer->local_port == outer->udp.dest;
+	return uplink && peer->address == outer->ip.saddr && peer->port == outer->udp.source && peer->local_port == outer->udp.dest &&
+	       is_arrival(uplink, ifindex, outer->ip.daddr);
 }
 
 /* Why a packet of a peer with right checksums is left to the socket, as a counter; NO_COUNTER: there is no reason in its IPv6 header. */

@@ -47,6 +47,14 @@ struct {
 	__type(value, struct proof);
 } proofs SEC(".maps");
 
+/* The interfaces at which datagrams may arrive whatever the way back is. At others the host drops those that would not leave there (rp_filter 1). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_ARRIVALS);
+	__type(key, __u32);
+	__type(value, __u8);
+} arrivals SEC(".maps");
+
 /* A bit for each local port by which peers are reached: that of the service, and those of sockets for one peer each. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -355,7 +355,7 @@ static __always_inline int carry_in(struct __sk_buff *skb, const __u32 l2)
 	peer = bpf_map_lookup_elem(&peers, &inner.saddr);
 	if (!peer)
 		return go_on(COUNT_inNoPeer);
-	if (!is_from(peer, &outer))
+	if (!is_from(peer, &outer, skb->ifindex))
 		return go_on(COUNT_inElsewhere);
 	if (!is_summed(skb, l2, &outer, &inner))
 		return go_on(COUNT_inUnsummed);

@@ -50,6 +50,8 @@
 
 /* The most interfaces by which peers are reached. */
 #define MAX_UPLINKS 16
+/* The most interfaces at which datagrams of peers are looked for. */
+#define MAX_ARRIVALS 16
 
 #define ROLE_NONE 0
 /* The role with one own address, in `own`. */

@@ -72,12 +72,72 @@ test('a datagram that the host drops for its source is not carried: an interface
   expect((await relayCounters(net))['carriedIn']).toBe(before['carriedIn']);
 });
 
+test('the same, where another peer is reached by that interface', async () => {
+  await using net = new Internet();
+  const [a, b] = [net.site('a', 'port-restricted'), net.site('b', 'port-restricted')];
+  prepare(net.relay);
+  plugIn(net, 'wan2', SECOND);
+  net.relay.sysctl('net.ipv4.conf.wan2.rp_filter', '1');
+  leadBy(net, 'wan2', b.address);
+  routeTo(net, [a.nat, net.server], RELAY_ADDRESS);
+  routeTo(net, [b.nat], SECOND);
+  await startRoles(net, [a.client, b.client]);
+  for (const { client } of [a, b]) await carries(net, client);
+  const before = await relayCounters(net);
+  const [, mac] = /link\/ether (\S+)/.exec(net.relay.ip('link', 'show', 'wan2'))!;
+  a.nat.ip('neighbour', 'replace', SECOND, 'lladdr', mac!, 'dev', 'wan', 'nud', 'permanent');
+  routeTo(net, [a.nat], SECOND);
+  const received = receivedBy(net.relay, 'wan2');
+  expect(await ping(a.client, NATIVE_ADDRESS, 3_000)).toBeUndefined();
+  expect(receivedBy(net.relay, 'wan2')).toBeGreaterThan(received);
+  const after = await relayCounters(net);
+  expect(after['carriedIn']).toBe(before['carriedIn']);
+  expect(after['inElsewhere']).toBeGreaterThan(before['inElsewhere']!);
+  // Without the strict filter the host takes them.
+  net.relay.sysctl('net.ipv4.conf.wan2.rp_filter', '0');
+  await carries(net, a.client);
+});
+
+test('a change of routes moves a peer to another uplink, and its datagrams still arrive by the first', async () => {
+  await using net = new Internet();
+  const { client, nat, address } = net.site('a', 'port-restricted');
+  prepare(net.relay);
+  plugIn(net, 'wan2', SECOND);
+  routeTo(net, [nat, net.server], RELAY_ADDRESS);
+  await startRoles(net, [client]);
+  const own = await teredoAddress(client);
+  await carries(net, client);
+  leadBy(net, 'wan2', address);
+  await carries(net, client);
+  const [sent, received] = [framesOf(net.relay, 'wan2').tx, receivedBy(net.relay, 'wan')];
+  const before = await relayCounters(net);
+  expect(await transfer(net.native, client, own, BYTES)).toMatchObject({ whole: true });
+  const after = await relayCounters(net);
+  expect(after['carriedOut']! - before['carriedOut']!).toBeGreaterThan(MOST);
+  expect(after['carriedIn']! - before['carriedIn']!).toBeGreaterThan(0);
+  // Packets cross a virtual link as super-packets.
+  expect(framesOf(net.relay, 'wan2').tx).toBeGreaterThan(sent);
+  expect(receivedBy(net.relay, 'wan')).toBeGreaterThan(received);
+  const { dataPath } = (await statusOf(net.relay, 'relay'))!;
+  expect(dataPath).toMatchObject({ uplinks: [{ interface: 'wan2', carried: 'all' }] });
+});
+
+/** From the relay to a host. */
+function leadBy(net: Internet, name: string, address: string): void {
+  net.relay.ip('route', 'replace', `${address}/32`, 'dev', name, 'src', ANYCAST);
+}
+
 /** Number of frames. */
 function receivedBy(host: Namespace, name: string): number {
+  return framesOf(host, name).rx;
+}
+
+function framesOf(host: Namespace, name: string): { rx: number; tx: number } {
   const [link] = JSON.parse(host.ip('-s', '-j', 'link', 'show', name)) as {
-    stats64: { rx: { packets: number } };
+    stats64: Record<'rx' | 'tx', { packets: number }>;
   }[];
-  return link!.stats64.rx.packets;
+  const { rx, tx } = link!.stats64;
+  return { rx: rx.packets, tx: tx.packets };
 }
 
 /** The host's interfaces are on one link: each answers for its own addresses only. */

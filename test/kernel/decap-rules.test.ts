@@ -14,6 +14,7 @@ import {
   readUint16,
   transportChecksum,
   writeUint16,
+  writeUint32,
 } from '../../src/wire/index.ts';
 import type { Ipv6 } from '../../src/wire/index.ts';
 import { CarryingPrograms, ETHERNET, monotonic } from '../support/carrying-programs.ts';
@@ -158,6 +159,42 @@ describe.each(['client', 'relay'] as const)('%s', (role) => {
       expect(programs.state(PEER)!.socketHeardAgo).toBeLessThan(1e9);
       expect(arrives(frameOf(packet))).toBe(VERDICT.carried);
     }
+  });
+
+  describe('with several uplinks', () => {
+    /** The interface of the test runs. */
+    const HERE = 1;
+    const OTHER = at('192.0.2.7:3545').address;
+    const takes = (to = LOCAL.address): boolean => {
+      const frame = frameOf(packet);
+      writeUint32(frame, IPV4 + 16, to);
+      return arrives(sealUdp(sealIpv4(frame))) === VERDICT.carried;
+    };
+    beforeEach(() => begin(role));
+    afterEach(() => {
+      programs.setUplink(0, HERE, LOCAL.address);
+      programs.setUplink(1, 0, 0);
+      programs.arrivals.set([]);
+    });
+
+    test('a datagram that arrives by another one than leads to the peer is carried, unless the host would drop it for that', () => {
+      programs.setUplink(0, HERE + 1, LOCAL.address);
+      expect(takes()).toBe(false);
+      programs.arrivals.set([HERE]);
+      expect(takes()).toBe(true);
+      programs.arrivals.set([HERE + 1]);
+      expect(takes()).toBe(false);
+    });
+
+    test('a datagram to the address of another one is carried; one to any other address is not', () => {
+      expect(takes(OTHER)).toBe(false);
+      programs.setUplink(1, HERE + 1, OTHER);
+      expect(takes(OTHER)).toBe(true);
+      expect(takes(OTHER + 1)).toBe(false);
+      expect(takes(0)).toBe(false); // that of uplinks that do not exist
+      programs.setUplink(0, HERE + 2, LOCAL.address);
+      expect(takes(OTHER)).toBe(false);
+    });
   });
 
   describe('a peer that is reached by a socket of its own', () => {

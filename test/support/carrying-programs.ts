@@ -1,3 +1,4 @@
+import { ArrivalMap } from '../../src/linux/bpf/arrival-map.ts';
 import {
   CONFIG,
   KERNEL_COUNTERS,
@@ -42,6 +43,7 @@ export class CarryingPrograms {
   private readonly local: Endpoint;
   /** The local ports at which datagrams of peers are looked for; that of `local` is one. */
   readonly ownPorts: OwnPorts;
+  readonly arrivals: ArrivalMap;
   readonly program = loadPeerProgram({ peers: 4_096, served: 16, proofs: 16, reports: REPORTS });
   private readonly encap = this.program.program('encap');
   private readonly decap = this.program.program('decap');
@@ -53,9 +55,15 @@ export class CarryingPrograms {
     this.local = local;
     this.ownPorts = new OwnPorts(this.program.map('ports'));
     this.ownPorts.add(local.port);
-    writeRecord(this.program.map('uplinks'), 0, UPLINK.SIZE, (view) => {
-      view.setUint32(UPLINK.ifindex, 1, true);
-      view.setUint32(UPLINK.source, local.address);
+    this.setUplink(0, 1, local.address);
+    this.arrivals = new ArrivalMap(this.program.map('arrivals'));
+  }
+
+  /** Makes an interface with this index the uplink of this number, with this address. */
+  setUplink(number: number, ifindex: number, source: number): void {
+    writeRecord(this.program.map('uplinks'), number, UPLINK.SIZE, (view) => {
+      view.setUint32(UPLINK.ifindex, ifindex, true);
+      view.setUint32(UPLINK.source, source);
       view.setUint32(UPLINK.mtu, 1_500, true);
       view.setUint32(UPLINK.finishes, 1, true);
     });

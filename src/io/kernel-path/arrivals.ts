@@ -1,12 +1,13 @@
 import { attach } from '../../linux/bpf/attachment.ts';
 import type { Attachment } from '../../linux/bpf/attachment.ts';
+import { MAX_ARRIVALS } from '../../linux/bpf/layout.ts';
 import type { LinkStore } from '../../linux/bpf/link-store.ts';
 import { SystemCallError } from '../../linux/errors.ts';
 import { isShortage } from '../../linux/system-failures.ts';
 import type { Receiver } from './uplink-situation.ts';
 
-/** The most interfaces at which the program unwraps datagrams. At other interfaces datagrams reach the socket as usual. */
-const MOST = 16;
+/** At interfaces beyond these datagrams reach the socket as usual. */
+const MOST = MAX_ARRIVALS;
 
 /** Those for interfaces with, and without, an Ethernet header. */
 export interface ArrivalPrograms {
@@ -40,6 +41,11 @@ export class Arrivals {
   /** False if another process has detached the program, or an interface has gone. */
   get areAttached(): boolean {
     return [...this.attachments.values()].every((attachment) => attachment.isAttached());
+  }
+
+  /** Indexes of the interfaces with a program. */
+  get indexes(): number[] {
+    return [...this.attachments.keys()];
   }
 
   /** Attaches to the interfaces that uplinks need and, while there is room, to these in this order; detaches from all others. */

@@ -481,6 +481,7 @@ export class EbpfKernelPath implements KernelPath {
       this.lookLater();
       this.guarded(() => this.config.followTtl());
       this.guarded(() => this.lookAtAttachments());
+      this.guarded(() => this.uplinks.lookAtArrivals());
       if (this.uplinks.lookAtRules()) this.debounce.trigger();
     });
   }

@@ -1,3 +1,4 @@
+import { ArrivalMap } from '../../linux/bpf/arrival-map.ts';
 import { GATEWAY_BY_ROUTE, MAX_UPLINKS, UPLINK } from '../../linux/bpf/layout.ts';
 import type { LinkStore } from '../../linux/bpf/link-store.ts';
 import type { Program } from '../../linux/bpf/program.ts';
@@ -7,7 +8,7 @@ import { RouteQuery } from '../../linux/route-query.ts';
 import type { Way } from '../../linux/route-query.ts';
 import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 import { Arrivals } from './arrivals.ts';
-import { HostLinks } from './host-links.ts';
+import { HostLinks, isStrict } from './host-links.ts';
 import { OutwardRules } from './outward-rules.ts';
 import type { HostNetwork, UplinkState } from '../ports.ts';
 import { RouteTable } from './route-table.ts';
@@ -44,6 +45,7 @@ export class Uplinks {
   private readonly servicePort: number;
   private readonly routes: RouteQuery;
   private readonly arrivals: Arrivals;
+  private readonly arrivalMap: ArrivalMap;
   private readonly rules = new OutwardRules();
   /** By source, interface, gateway and the route's MTU; undefined: nothing can be carried by that one. */
   private readonly uplinks = new Map<string, Uplink | undefined>();
@@ -66,6 +68,7 @@ export class Uplinks {
     this.routes = new RouteQuery(local.address, local.port);
     const programs = { ethernet: program.program('decap'), bare: program.program('decap_bare') };
     this.arrivals = new Arrivals(programs, handle, links);
+    this.arrivalMap = new ArrivalMap(program.map('arrivals'));
     this.rules.look();
   }
 
@@ -82,6 +85,17 @@ export class Uplinks {
   /** Whether the program is still attached where datagrams arrive. */
   get areAttached(): boolean {
     return this.arrivals.areAttached;
+  }
+
+  /** Reads at which interfaces the host accepts datagrams whatever the way back is. The kernel sends no message about that. */
+  lookAtArrivals(): void {
+    const { links } = this.hostLinks;
+    this.arrivalMap.set(
+      this.arrivals.indexes.filter((index) => {
+        const link = links.get(index);
+        return link !== undefined && !isStrict(link);
+      }),
+    );
   }
 
   /** The interfaces by which peers are reached; those without a kernel path last. */
@@ -275,6 +289,7 @@ export class Uplinks {
   private followArrivals(): void {
     const isUsed = [...this.uplinks.values()].some((uplink) => uplink !== undefined);
     this.arrivals.follow(isUsed ? otherArrivals(this.hostLinks, this.network) : []);
+    this.lookAtArrivals();
   }
 
   private get hostLinks(): HostLinks {

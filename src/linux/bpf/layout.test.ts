@@ -16,6 +16,7 @@ import {
   KERNEL_COUNTERS,
   LONG_AGO_UNITS,
   LONG_UNIT_SHIFT,
+  MAX_ARRIVALS,
   MAX_PREFIXES,
   MAX_UPLINKS,
   MOST_OFFERS,
@@ -25,6 +26,7 @@ import {
   OFFER_RESULT,
   PREFIX_TALLIES,
   PEER,
+  PORTS_SHIFT,
   PROOF,
   REPORT,
   ROLE,
@@ -78,6 +80,8 @@ test('limits that the programs share with the machines are the same', () => {
 
 test('so are the other constants', () => {
   expect(MAX_UPLINKS).toBe(define('MAX_UPLINKS'));
+  expect(MAX_ARRIVALS).toBe(define('MAX_ARRIVALS'));
+  expect(PORTS_SHIFT).toBe(define('PORTS_SHIFT'));
   expect(MAX_PREFIXES).toBe(define('MAX_PREFIXES'));
   expect(GATEWAY_BY_ROUTE).toBe(define('GATEWAY_BY_ROUTE'));
   expect(UNIT_SHIFT).toBe(define('UNIT_SHIFT'));

@@ -41,6 +41,8 @@ export const KERNEL_COUNTERS = [
 ] as const;
 
 export const MAX_UPLINKS = 16;
+/** The most interfaces at which datagrams of peers are looked for. */
+export const MAX_ARRIVALS = 16;
 /** The most native prefixes whose tallies wait. */
 export const MAX_PREFIXES = 4_096;
 

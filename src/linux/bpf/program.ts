@@ -12,6 +12,7 @@ interface Objects {
     readonly maps:
       | 'config'
       | 'uplinks'
+      | 'arrivals'
       | 'ports'
       | 'peers'
       | 'served'
