@@ -42,7 +42,7 @@ const [FILE_HEADER, FRAME_HEADER] = [24, 16];
  *     first:  peer's socket 192.0.2.2:5000 -- far | wan -- 192.0.2.1, decap, encap, tunnel  :second
  */
 export async function kernelRig(role: 'client' | 'relay', kind: 'veth' | 'tun' = 'veth'): Promise<KernelRig> {
-  const { far, sendIpv4 } = await openFar(kind);
+  const { far, sendIpv4, network } = await openFar(kind);
   const ports = kernelPorts();
   const tun = ports.openTun(TUNNEL);
   onTestFinished(() => tun.close());
@@ -94,6 +94,7 @@ export async function kernelRig(role: 'client' | 'relay', kind: 'veth' | 'tun' =
     },
     openSocket: () => further(ports.openUdp({ address: 0, port: 0, few: true })),
     peerSendsIpv4: sendIpv4,
+    peerNetwork: network,
     hostGot,
     peerGot: () => peerGot,
     peerHeardFrom: () => peerHeardFrom,
@@ -107,6 +108,8 @@ export async function kernelRig(role: 'client' | 'relay', kind: 'veth' | 'tun' =
 export interface KernelRig extends Rig {
   /** Sends an IPv4 packet as it is, to the host's address. */
   readonly peerSendsIpv4: (packet: Uint8Array) => void;
+  /** The file of the peer's network. */
+  readonly peerNetwork: string;
 }
 
 /** Of IPv4: the packet brings its own header. */
@@ -114,7 +117,7 @@ const IPPROTO_RAW = 255;
 
 async function openFar(
   kind: 'veth' | 'tun',
-): Promise<{ far: UdpSocket; sendIpv4: (packet: Uint8Array) => void }> {
+): Promise<{ far: UdpSocket; sendIpv4: (packet: Uint8Array) => void; network: string }> {
   enterNewNetwork();
   if (kind === 'tun') ip('tuntap', 'add', 'far', 'mode', 'tun');
   else ip('link', 'add', 'far', 'type', 'veth', 'peer', 'name', 'wan');
@@ -137,11 +140,11 @@ async function openFar(
   const network = `/proc/${here}/fd/${first}`;
   if (kind === 'tun') await connect(network);
   else execute('nsenter', [`--net=${network}`, 'ip', 'link', 'set', 'wan', 'netns', here]);
-  closeSync(first);
+  onTestFinished(() => closeSync(first));
   ip('link', 'set', 'lo', 'up');
   ip('address', 'add', HOST.prefix, 'dev', 'wan');
   ip('link', 'set', 'wan', 'up');
-  return { far, sendIpv4 };
+  return { far, sendIpv4, network };
 }
 
 /** From `far` in another network to a new TUN `wan` in this one. */
