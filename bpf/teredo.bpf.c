@@ -5,6 +5,7 @@
  *     encap   egress of the tunnel    IPv6 to an offered peer: wrapped, sent by the peer's uplink
  *     decap, decap_bare   ingress of an uplink with, and without, an Ethernet header: a datagram of an offered peer is unwrapped, and
  *                         received on the tunnel
+ *     decap_xdp           in the driver of an uplink: the same for TCP, before the kernel merges packets (decap-xdp.h)
  *
  * Every packet that is not plainly one of such a peer goes to user space, as if there were no program. The rules are those of src/core for
  * a trusted peer; rows are those of docs/rfc-compliance.md.
@@ -18,6 +19,7 @@
 #include "trials.h"
 #include "decap-rules.h"
 #include "offers.h"
+#include "decap-xdp.h"
 
 /* Kernel 6.3; not in every distribution's headers. */
 #define ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
@@ -343,8 +345,11 @@ static __always_inline int carry_in(struct __sk_buff *skb, const __u32 l2)
 	struct peer *peer;
 	__u64 now;
 
-	if (!c || c->role == ROLE_NONE || skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST ||
-	    skb->vlan_present)
+	if (!c || skb->vlan_present)
+		return GO_ON;
+	if (l2 && skb->protocol == bpf_htons(ETH_P_IPV6))
+		return land(skb, c);
+	if (c->role == ROLE_NONE || skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST)
 		return GO_ON;
 	if (!LOAD(skb, l2, &outer) || !is_to_own_port(&outer))
 		return GO_ON;

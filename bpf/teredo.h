@@ -46,7 +46,8 @@
 	X(inEcnDropped)          /* congestion of which the sender cannot be informed: N-8 */                                    \
 	X(inRefused)             /* the kernel cannot unwrap this one */                                                         \
 	X(reportsLate)           /* no room in the ring of reports; the next packet tries again */                               \
-	X(talliesLost)           /* of native prefixes: there were too many prefixes at once */
+	X(talliesLost)           /* of native prefixes: there were too many prefixes at once */                                  \
+	X(inDriver)              /* those of carriedIn that were unwrapped in a driver */
 
 /* The most interfaces by which peers are reached. */
 #define MAX_UPLINKS 16
@@ -136,6 +137,12 @@ struct uplink {
 	__u32 gateway;  /* 0: none, peers are on the link */
 	__u32 is_bare;  /* 1: its packets have no link header, and all go to the same other end */
 	__u32 cuts;     /* 1: a tunnel's super-packets are cut for it, a socket's are not: the socket sends bulk data */
+};
+
+/* An interface in whose driver datagrams are unwrapped, by its index. */
+struct driver {
+	__u8 address[6];  /* of Ethernet */
+	__u16 is_virtual; /* 1: packets come as another host has left them, some with checksums that are still to be made */
 };
 
 /* 64 bytes; with the hash table's own data 128, and 136 since kernel 6.1. docs/adr/0031 */

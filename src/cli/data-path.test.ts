@@ -21,8 +21,15 @@ test('the kernel: the peers that it carries, and the packets by verdict', () => 
 
 test('each uplink: how much is carried by it, and why not all', () => {
   const uplinks = [
-    { interface: 'eth0', kind: '', carried: 'all' },
-    { interface: 'br0', kind: 'bridge', carried: 'all-but-bulk', reason: 'the rest by the process' },
+    { interface: 'eth0', kind: '', carried: 'all', xdp: true },
+    {
+      interface: 'br0',
+      kind: 'bridge',
+      carried: 'all-but-bulk',
+      reason: 'the rest by the process',
+      xdp: false,
+      withoutXdp: 'why',
+    },
     { interface: 'ppp0', kind: 'ppp', carried: 'none', reason: 'no Ethernet header' },
   ] as const;
   const status = dataPathStatus({
@@ -31,8 +38,8 @@ test('each uplink: how much is carried by it, and why not all', () => {
   });
   expect(status).toMatchObject({ uplinks });
   expect(dataPathRows(status).slice(1, 4)).toEqual([
-    ['uplink eth0', 'carried'],
-    ['uplink br0', 'bridge, carried, the rest by the process'],
+    ['uplink eth0', 'carried; XDP in the driver'],
+    ['uplink br0', 'bridge, carried, the rest by the process; no XDP: why'],
     ['uplink ppp0', 'ppp, not carried: no Ethernet header'],
   ]);
 });

@@ -19,8 +19,13 @@ export function dataPathRows({ inUse, reason, carried, uplinks, counters }: Data
   return rows;
 }
 
-function uplinkInWords({ kind, carried, reason }: UplinkStatus): string {
+function uplinkInWords({ kind, carried, reason, ...driver }: UplinkStatus): string {
   const words = carried === 'none' ? 'not carried' : 'carried';
   const separator = carried === 'none' ? ':' : ',';
-  return `${kind === '' ? '' : `${kind}, `}${words}${reason === undefined ? '' : `${separator} ${reason}`}`;
+  return `${kind === '' ? '' : `${kind}, `}${words}${reason === undefined ? '' : `${separator} ${reason}`}${xdpInWords(driver)}`;
+}
+
+function xdpInWords({ xdp, withoutXdp }: Pick<UplinkStatus, 'xdp' | 'withoutXdp'>): string {
+  if (xdp === undefined) return '';
+  return xdp ? '; XDP in the driver' : `; no XDP: ${withoutXdp}`;
 }

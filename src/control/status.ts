@@ -85,6 +85,10 @@ export interface UplinkStatus {
   readonly carried: 'all' | 'all-but-bulk' | 'none';
   /** Why it is not all, in words. */
   readonly reason?: string;
+  /** Whether datagrams are unwrapped in its driver (XDP). Absent if nothing is carried. */
+  readonly xdp?: boolean;
+  /** Why they are not, in words. */
+  readonly withoutXdp?: string;
 }
 
 /** Peers and traffic carried by the kernel. */

@@ -31,6 +31,7 @@ export async function clientMaker(values: GuestValues): Promise<ClientMaker> {
     ...values,
     defaultRoute: 'always',
     dataPath: 'user',
+    xdp: 'off',
     onlyWithoutIpv6: undefined,
   };
   const settings = await clientSettingsOf(whole, notices, known);

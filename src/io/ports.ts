@@ -162,7 +162,18 @@ export interface UplinkState {
   readonly carried: 'all' | 'all-but-bulk' | 'none';
   /** Why the kernel path does not carry everything there. */
   readonly reason?: string;
+  /** Whether datagrams are unwrapped in the driver (XDP). Absent if nothing is carried. */
+  readonly xdp?: boolean;
+  /** Why they are not. */
+  readonly withoutXdp?: string;
 }
+
+/**
+ * Whether datagrams are unwrapped in the driver of an interface (XDP). `auto`: where the host's other traffic loses nothing by it; `on`: wherever
+ * the driver can do it; `off`: nowhere.
+ */
+export const XDP_WISHES = ['auto', 'on', 'off'] as const;
+export type XdpWish = (typeof XDP_WISHES)[number];
 
 /**
  * Carries packets of verified peers in the kernel. All other packets reach {@link Tun} and {@link Udp} as they would without it. The
@@ -236,6 +247,8 @@ export interface KernelPathOptions {
   readonly peers: number;
   /** Records the addresses that reach limits of proofs. */
   readonly limitHits?: LimitHits;
+  /** Default `auto`. */
+  readonly xdp?: XdpWish | undefined;
 }
 
 /**

@@ -5,7 +5,16 @@ import { NetlinkQuery, forEachAttribute, textIn } from './netlink.ts';
 const RTM_GETLINK = 18;
 /** struct ifinfomsg. */
 const BODY = 16;
-const IFLA = { NAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, EXT_MASK: 29, LINK_NETNSID: 37 } as const;
+const IFLA = {
+  ADDRESS: 1,
+  NAME: 3,
+  MTU: 4,
+  LINK: 5,
+  MASTER: 10,
+  LINKINFO: 18,
+  EXT_MASK: 29,
+  LINK_NETNSID: 37,
+} as const;
 const IFLA_INFO_KIND = 1;
 const RTEXT_FILTER_SKIP_STATS = 8;
 const IFF = { UP: 0x1, BROADCAST: 0x2, LOOPBACK: 0x8, POINTOPOINT: 0x10 } as const;
@@ -34,6 +43,8 @@ export interface Link {
   readonly isEthernet: boolean;
   /** Its packets have no link header, and all go to the same other end. */
   readonly isBare: boolean;
+  /** Its own address on the link; of Ethernet, six octets. */
+  readonly linkAddress: readonly number[];
   /** Index of the bridge, bond ... that it is a part of; 0 if there is none. */
   readonly master: number;
   /** Index of the interface below it; 0 if there is none, `unseen` if that is in another network namespace. */
@@ -82,8 +93,10 @@ function linkIn(view: DataView, at: number, end: number): Link {
   const ifindex = view.getInt32(at + 4, true);
   const flags = view.getUint32(at + 8, true);
   let [name, kind, mtu, master, below, isElsewhere] = ['', '', 0, 0, 0, false];
+  let linkAddress: readonly number[] = [];
   forEachAttribute(view, at + BODY, end, (type, value, valueEnd) => {
-    if (type === IFLA.NAME) name = textIn(view, value, valueEnd);
+    if (type === IFLA.ADDRESS) linkAddress = octetsIn(view, value, valueEnd);
+    else if (type === IFLA.NAME) name = textIn(view, value, valueEnd);
     else if (type === IFLA.MTU) mtu = view.getUint32(value, true);
     else if (type === IFLA.MASTER) master = view.getUint32(value, true);
     else if (type === IFLA.LINK) below = view.getUint32(value, true);
@@ -105,6 +118,11 @@ function linkIn(view: DataView, at: number, end: number): Link {
     isLoopback: (flags & IFF.LOOPBACK) !== 0,
     isEthernet: hardware === ARPHRD_ETHER,
     isBare: ARPHRD_BARE.has(hardware) && isPointToPoint && !BY_ROUTE.has(kind),
+    linkAddress,
     below: isElsewhere ? 'unseen' : below,
   };
+}
+
+function octetsIn(view: DataView, from: number, to: number): readonly number[] {
+  return [...new Uint8Array(view.buffer, view.byteOffset + from, to - from)];
 }

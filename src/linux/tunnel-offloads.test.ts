@@ -31,6 +31,7 @@ function offloads(descriptions: Readonly<Record<string, Description>>): [boolean
       isLoopback: false,
       isEthernet: true,
       isBare: false,
+      linkAddress: [],
       master: indexOf(master),
       below: isElsewhere === true ? 'unseen' : indexOf(below),
     });

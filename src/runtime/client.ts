@@ -169,6 +169,7 @@ export class Client extends EventEmitter<ClientEvents> {
               role: 'client',
               peers: this.machine.limits.peers.trusted,
               limitHits: this.machine.limitHits,
+              xdp: settings.xdp,
             }),
           configure: (kernelPath) => kernelPath.setOwn(this.carriedAddress),
           udp,

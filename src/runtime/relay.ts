@@ -6,7 +6,7 @@ import type { PeerTraffic } from '../core/peer-traffic.ts';
 import { RELAY_LIMITS, RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts';
 import type { RelayLimits } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
-import type { CarriedPath, NetworkMonitor } from '../io/ports.ts';
+import type { CarriedPath, NetworkMonitor, XdpWish } from '../io/ports.ts';
 import { refusalOf } from '../io/refusable.ts';
 import { Debounce } from '../io/debounce.ts';
 import { MOST_USERS, firstOf, withUnreported } from '../core/users/index.ts';
@@ -50,6 +50,8 @@ export interface RelaySettings {
   readonly limits?: RelayLimits | undefined;
   /** The data path of the packets of verified clients. Default `auto`: the kernel where it can (adr/0014). */
   readonly dataPath?: DataPathWish | undefined;
+  /** Whether the kernel path begins in the drivers of interfaces (XDP). Default `auto`: where the host's other traffic loses nothing by it. */
+  readonly xdp?: XdpWish | undefined;
 }
 
 export interface RelayEvents {
@@ -161,6 +163,7 @@ export class Relay extends EventEmitter<RelayEvents> {
             role: 'relay',
             peers: this.machine.limits.peers.trusted,
             limitHits: this.machine.limitHits,
+            xdp: settings.xdp,
           }),
         configure: (kernelPath) => kernelPath.setServed(this.served),
         udp,

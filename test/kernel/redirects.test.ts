@@ -19,7 +19,7 @@ test('the next hop of the first destination asked for does not apply to all othe
   const device = network();
   const program = loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: 1 << 16 });
   const ipv4Subnets = () => [{ interface: 'link0', address: OWN, prefixLength: 24 }];
-  const uplinks = new Uplinks(program, { ipv4Subnets } as never, { address: 0, port: PORT }, 1);
+  const uplinks = new Uplinks(program, { ipv4Subnets } as never, { address: 0, port: PORT }, 1, 'off');
   const routes = new RouteQuery(0, PORT);
   onTestFinished(() => {
     routes.close();

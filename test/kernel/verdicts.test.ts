@@ -37,6 +37,7 @@ const NEVER = new Set([
   'inRefused',
   'reportsLate',
   'talliesLost',
+  'inDriver',
 ]);
 
 beforeAll(async () => {
@@ -75,7 +76,10 @@ describe.each(Object.entries(SUBJECTS))('%s', (role, { make, idle: unused }) => 
       if (difference !== undefined) expect.fail(`seed ${SEED}, frame ${i}, ${difference}`);
     }
     const rate = Math.round(FRAMES / 3 / ((performance.now() - begun) / 1_000));
-    process.stdout.write(`${role}: seed ${SEED}, ${rate} frames/s, ${JSON.stringify(world.verdicts)}\n`);
+    process.stdout.write(
+      `${role}: seed ${SEED}, ${rate} frames/s, ${JSON.stringify(world.verdicts)}, ${world.unwrapped} in the driver\n`,
+    );
+    expect(world.unwrapped).toBeGreaterThan(FRAMES / 3_000);
     // Each rule has applied at least once.
     const idle = Object.entries(world.counters).filter(([name, count]) => count === 0 && !NEVER.has(name));
     expect(idle.map(([name]) => name)).toEqual(unused);

@@ -1,6 +1,7 @@
 import { ArrivalMap } from '../../src/linux/bpf/arrival-map.ts';
 import {
   CONFIG,
+  DRIVER,
   KERNEL_COUNTERS,
   LONG_UNIT_SHIFT,
   PEER,
@@ -17,8 +18,10 @@ import type { PeerState } from '../../src/linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
 import { writeRecord } from '../../src/linux/bpf/records.ts';
 import { ReportRing } from '../../src/linux/bpf/report-ring.ts';
+import { VERDICT } from '../../src/linux/bpf/test-run.ts';
 import { ServedMap } from '../../src/linux/bpf/served-map.ts';
 import { Memory } from '../../src/linux/libc.ts';
+import { toHex } from '../../src/wire/index.ts';
 import type { Endpoint, Ipv6, Ipv6Prefix } from '../../src/wire/index.ts';
 import { ProgramBench } from './program-bench.ts';
 
@@ -27,6 +30,11 @@ export const ETHERNET = 14;
 /** Octets of the longest frame. */
 const MOST = 4_096;
 const REPORTS = 1 << 16;
+/** The index of the interface at which frames of test runs arrive. Its Ethernet address is 0. */
+const LOOPBACK = 1;
+const XDP_PASS = 2;
+/** Octets in front of a frame that the driver's program has changed. */
+const MARK = 8;
 
 export interface Configured {
   readonly role: 'client' | 'relay';
@@ -47,14 +55,22 @@ export class CarryingPrograms {
   readonly program = loadPeerProgram({ peers: 4_096, served: 16, proofs: 16, reports: REPORTS });
   private readonly encap = this.program.program('encap');
   private readonly decap = this.program.program('decap');
+  private readonly xdp = this.program.program('decap_xdp');
   private readonly peers = new PeerMap(this.program.map('peers'));
   private readonly served = new ServedMap(this.program.map('served'), 16);
   private readonly ring = new ReportRing(this.program.map('reports'), REPORTS);
 
-  constructor(local: Endpoint) {
+  /** Frames that the driver's program has unwrapped. */
+  unwrapped = 0;
+
+  /** `isVirtual`: frames come from another host of this kernel, some with checksums that are still to be made. */
+  constructor(local: Endpoint, isVirtual = false) {
     this.local = local;
     this.ownPorts = new OwnPorts(this.program.map('ports'));
     this.ownPorts.add(local.port);
+    writeRecord(this.program.map('drivers'), LOOPBACK, DRIVER.SIZE, (view) =>
+      view.setUint16(DRIVER.isVirtual, Number(isVirtual), true),
+    );
     this.setUplink(0, 1, local.address);
     this.arrivals = new ArrivalMap(this.program.map('arrivals'));
   }
@@ -152,9 +168,30 @@ export class CarryingPrograms {
     return count;
   }
 
-  /** The verdict on the written frame, of this length, when it arrives on the uplink. */
+  /**
+   * The verdict on the written frame, of this length, when it arrives on the uplink. The driver's program sees it first: it changes nothing, or
+   * makes of it what `decap` makes of it.
+   */
   runIn(length: number): number {
-    return this.bench.run(this.decap, length);
+    const { bench } = this;
+    const early = this.unwrapInDriver(length);
+    const verdict = bench.run(this.decap, length);
+    if (early === undefined) return verdict;
+    this.unwrapped++;
+    const late = bench.left.subarray(ETHERNET, bench.leftLength);
+    if (verdict !== VERDICT.carried || Buffer.compare(early, late) !== 0)
+      throw new Error(`unwrapped in the driver, and ${verdict} by decap: ${toHex(bench.frame, 0, length)}`);
+    return verdict;
+  }
+
+  /** The packet that the driver's program has unwrapped; undefined: it has left the frame as it is. */
+  private unwrapInDriver(length: number): Uint8Array | undefined {
+    const { bench } = this;
+    const verdict = bench.run(this.xdp, length);
+    if (verdict !== XDP_PASS) throw new Error(`verdict ${verdict} of the driver's program`);
+    const { left, leftLength, frame } = bench;
+    if (Buffer.compare(left.subarray(0, leftLength), frame.subarray(0, length)) === 0) return undefined;
+    return left.slice(MARK + ETHERNET, leftLength);
   }
 
   /** The verdict when the host sends it into the tunnel. */

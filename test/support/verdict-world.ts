@@ -105,6 +105,11 @@ export class VerdictWorld implements CommandExecutor {
     this.frames = new RandomFrames(this.programs.bench.frame, this.random, subject.cast);
   }
 
+  /** Frames that the driver's program has unwrapped. */
+  get unwrapped(): number {
+    return this.programs.unwrapped;
+  }
+
   get counters(): CarryingPrograms['counters'] {
     return this.programs.counters;
   }

@@ -3,6 +3,7 @@ import type { Attachment } from '../../linux/bpf/attachment.ts';
 import { MAX_ARRIVALS } from '../../linux/bpf/layout.ts';
 import type { LinkStore } from '../../linux/bpf/link-store.ts';
 import { SystemCallError } from '../../linux/errors.ts';
+import type { XdpArrivals } from './xdp-arrivals.ts';
 import { isShortage } from '../../linux/system-failures.ts';
 import type { Receiver } from './uplink-situation.ts';
 
@@ -20,11 +21,19 @@ export class Arrivals {
   private readonly programs: ArrivalPrograms;
   private readonly handle: number;
   private readonly links: LinkStore | undefined;
+  private readonly xdp: Pick<XdpArrivals, 'pause'> | undefined;
   private readonly attachments = new Map<number, Attachment>();
   /** Indexes of the interfaces that an uplink needs. */
   private readonly needed = new Set<number>();
 
-  constructor(programs: ArrivalPrograms, handle: number, links?: LinkStore) {
+  /** `xdp`: the driver's programs, which need these. */
+  constructor(
+    programs: ArrivalPrograms,
+    handle: number,
+    links?: LinkStore,
+    xdp?: Pick<XdpArrivals, 'pause'>,
+  ) {
+    this.xdp = xdp;
     this.links = links;
     this.programs = programs;
     this.handle = handle;
@@ -36,6 +45,11 @@ export class Arrivals {
     if (!this.attachTo(receiver)) return false;
     this.needed.add(receiver.ifindex);
     return true;
+  }
+
+  /** Indexes of the interfaces at which the program is. */
+  get interfaces(): Iterable<number> {
+    return this.attachments.keys();
   }
 
   /** False if another process has detached the program, or an interface has gone. */
@@ -74,6 +88,7 @@ export class Arrivals {
 
   /** One that the system refuses to take away for now stays: it carries packets rightly on any interface. */
   private detach(ifindex: number, attachment: Attachment): boolean {
+    this.xdp?.pause(ifindex);
     return attachment.close() && this.attachments.delete(ifindex);
   }
 

@@ -7,7 +7,7 @@ import { PeerMap, emptyCarried } from '../../linux/bpf/peer-map.ts';
 import type { PlacedOffer } from '../../linux/bpf/peer-map.ts';
 import { loadPeerProgram } from '../../linux/bpf/peer-program.ts';
 import { PrefixMap } from '../../linux/bpf/prefix-map.ts';
-import type { Program } from '../../linux/bpf/program.ts';
+import type { PeerProgram } from '../../linux/bpf/peer-program.ts';
 import { ReportRing } from '../../linux/bpf/report-ring.ts';
 import { ServedMap } from '../../linux/bpf/served-map.ts';
 import { readLinks } from '../../linux/links.ts';
@@ -46,6 +46,7 @@ import { Debounce } from '../debounce.ts';
 import { SocketPorts } from './socket-ports.ts';
 import { Uplinks, wayKey } from './uplinks.ts';
 import type { WayKey } from './uplinks.ts';
+import { XDP_OFF } from './xdp-arrivals.ts';
 
 /** Room for 16,384 reports of 64 bytes. It is read often enough: ring-reading.ts */
 const RING_BYTES = 1 << 20;
@@ -60,7 +61,7 @@ export class EbpfKernelPath implements KernelPath {
   readonly hasPredecessor: boolean;
   private readonly options: KernelPathOptions;
   private readonly clock: Clock;
-  private readonly program: Program;
+  private readonly program: PeerProgram;
   private readonly peers: PeerMap;
   private readonly sockets: SocketPorts;
   private readonly served: ServedMap;
@@ -137,7 +138,8 @@ export class EbpfKernelPath implements KernelPath {
         proofs: MOST_PROOFS,
         reports: RING_BYTES,
       };
-      this.program = this.closing(loadPeerProgram(sizes));
+      const xdp = options.xdp ?? 'auto';
+      this.program = this.closing(loadPeerProgram(sizes, undefined, xdp === 'off' ? XDP_OFF : undefined));
       this.undo.push(() => void (this.last = this.program.readCounters(KERNEL_COUNTERS)));
       this.peers = new PeerMap(
         this.program.map('peers'),
@@ -154,7 +156,7 @@ export class EbpfKernelPath implements KernelPath {
       // packets.
       for (const ifindex of readLinks().keys()) removeLeftFilters(ifindex, 'ingress', this.handle);
       this.uplinks = this.closing(
-        new Uplinks(this.program, network, options.local, this.handle, handover?.links),
+        new Uplinks(this.program, network, options.local, this.handle, xdp, handover?.links),
       );
       this.config = new ProgramConfig(this.program, options, this.tunnelIndex, entropy);
       this.proofs = this.makeProofs(entropy);

@@ -132,7 +132,11 @@ export class ProgramConfig {
   /** The programs carry nothing until the next {@link write}. Needs no descriptor. Throws a SystemCallError. */
   switchOff(): void {
     this.isWritten = false;
-    writeRecord(this.fd, 0, CONFIG.SIZE, (view) => view.setUint8(CONFIG.role, ROLE.none));
+    writeRecord(this.fd, 0, CONFIG.SIZE, (view) => {
+      // Packets that were unwrapped in a driver just before still get there.
+      view.setUint32(CONFIG.tunnel, this.tunnelIndex, true);
+      view.setUint8(CONFIG.role, ROLE.none);
+    });
   }
 
   /** The TTL is the socket's. If it cannot be read now, the last one stays. */

@@ -1,7 +1,7 @@
 import { ArrivalMap } from '../../linux/bpf/arrival-map.ts';
 import { GATEWAY_BY_ROUTE, MAX_UPLINKS, UPLINK } from '../../linux/bpf/layout.ts';
 import type { LinkStore } from '../../linux/bpf/link-store.ts';
-import type { Program } from '../../linux/bpf/program.ts';
+import type { PeerProgram } from '../../linux/bpf/peer-program.ts';
 import { writeRecord } from '../../linux/bpf/records.ts';
 import type { Ipv4Route } from '../../linux/ipv4-routes.ts';
 import { RouteQuery } from '../../linux/route-query.ts';
@@ -10,10 +10,11 @@ import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 import { Arrivals } from './arrivals.ts';
 import { HostLinks, isStrict } from './host-links.ts';
 import { OutwardRules } from './outward-rules.ts';
-import type { HostNetwork, UplinkState } from '../ports.ts';
+import type { HostNetwork, UplinkState, XdpWish } from '../ports.ts';
 import { RouteTable } from './route-table.ts';
 import { otherArrivals, situationOf, stateOf } from './uplink-situation.ts';
 import type { Situation } from './uplink-situation.ts';
+import { XdpArrivals } from './xdp-arrivals.ts';
 
 /** The most uplinks with a next hop of their own. One number is left for each interface, for all further next hops there. */
 const MOST_WITH_GATEWAY = MAX_UPLINKS / 2;
@@ -40,12 +41,13 @@ interface Uplink {
  * ask the kernel for the next hop of each packet.
  */
 export class Uplinks {
-  private readonly program: Program;
+  private readonly program: PeerProgram;
   private readonly network: HostNetwork;
   private readonly servicePort: number;
   private readonly routes: RouteQuery;
   private readonly arrivals: Arrivals;
   private readonly arrivalMap: ArrivalMap;
+  private readonly xdp: XdpArrivals;
   private readonly rules = new OutwardRules();
   /** By source, interface, gateway and the route's MTU; undefined: nothing can be carried by that one. */
   private readonly uplinks = new Map<string, Uplink | undefined>();
@@ -61,13 +63,21 @@ export class Uplinks {
   private readonly byRoute = new Map<Ipv4Route, number>();
 
   /** `local`: the address to which the socket is bound. `links`: of a predecessor, and for a successor. */
-  constructor(program: Program, network: HostNetwork, local: Endpoint, handle: number, links?: LinkStore) {
+  constructor(
+    program: PeerProgram,
+    network: HostNetwork,
+    local: Endpoint,
+    handle: number,
+    xdp: XdpWish,
+    links?: LinkStore,
+  ) {
     this.program = program;
     this.network = network;
     this.servicePort = local.port;
     this.routes = new RouteQuery(local.address, local.port);
+    this.xdp = new XdpArrivals(program, xdp, links);
     const programs = { ethernet: program.program('decap'), bare: program.program('decap_bare') };
-    this.arrivals = new Arrivals(programs, handle, links);
+    this.arrivals = new Arrivals(programs, handle, links, this.xdp);
     this.arrivalMap = new ArrivalMap(program.map('arrivals'));
     this.rules.look();
   }
@@ -104,7 +114,7 @@ export class Uplinks {
     const used = new Set(this.followed.values());
     for (const uplink of this.uplinks.values()) {
       if (uplink === undefined || !(this.crowded || used.has(uplink.number))) continue;
-      states.set(uplink.way.ifindex, stateOf(uplink.situation));
+      states.set(uplink.way.ifindex, { ...stateOf(uplink.situation), ...this.xdpState(uplink) });
     }
     return [...states.values(), ...this.refusals.values()];
   }
@@ -183,6 +193,7 @@ export class Uplinks {
   /** False where the system refuses for now to take a program away: this may be called again. Throws never. */
   close(): boolean {
     this.routes.close();
+    this.xdp.close();
     return this.arrivals.close();
   }
 
@@ -290,6 +301,13 @@ export class Uplinks {
     const isUsed = [...this.uplinks.values()].some((uplink) => uplink !== undefined);
     this.arrivals.follow(isUsed ? otherArrivals(this.hostLinks, this.network) : []);
     this.lookAtArrivals();
+    const { links } = this.hostLinks;
+    this.xdp.follow([...this.arrivals.interfaces].flatMap((ifindex) => links.get(ifindex) ?? []));
+  }
+
+  private xdpState({ situation }: Uplink): Pick<UplinkState, 'xdp' | 'withoutXdp'> {
+    const reasons = situation.ingress.flatMap(({ ifindex }) => this.xdp.reasonAgainst(ifindex) ?? []);
+    return reasons.length === 0 ? { xdp: true } : { xdp: false, withoutXdp: reasons[0]! };
   }
 
   private get hostLinks(): HostLinks {

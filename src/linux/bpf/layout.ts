@@ -38,6 +38,7 @@ export const KERNEL_COUNTERS = [
   'inRefused',
   'reportsLate',
   'talliesLost',
+  'inDriver',
 ] as const;
 
 export const MAX_UPLINKS = 16;
@@ -104,6 +105,7 @@ export const UPLINK = {
   cuts: 24,
   SIZE: 28,
 } as const;
+export const DRIVER = { address: 0, isVirtual: 6, SIZE: 8 } as const;
 export const PEER = {
   lastReceived: 0,
   lastSent: 8,

@@ -11,6 +11,8 @@ export interface Libbpf {
   readonly close: (object: number) => void;
   readonly findMap: (object: number, name: string) => number;
   readonly findProgram: (object: number, name: string) => number;
+  /** Whether {@link Libbpf.load} loads a program, too. */
+  readonly setAutoload: (program: number, isLoaded: boolean) => number;
   readonly setMaxEntries: (map: number, entries: number) => number;
   readonly setInitialValue: (map: number, value: number, size: number) => number;
   readonly mapFd: (map: number) => number;
@@ -80,6 +82,7 @@ function bind(): Libbpf {
     close: library.func('void bpf_object__close(uintptr_t)'),
     findMap: library.func('uintptr_t bpf_object__find_map_by_name(uintptr_t, const char*)'),
     findProgram: library.func('uintptr_t bpf_object__find_program_by_name(uintptr_t, const char*)'),
+    setAutoload: library.func('int bpf_program__set_autoload(uintptr_t, bool)'),
     setMaxEntries: library.func('int bpf_map__set_max_entries(uintptr_t, uint32_t)'),
     setInitialValue: library.func('int bpf_map__set_initial_value(uintptr_t, uintptr_t, size_t)'),
     mapFd: library.func('int bpf_map__fd(uintptr_t)'),

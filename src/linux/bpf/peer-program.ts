@@ -1,3 +1,4 @@
+import { SystemCallError } from '../errors.ts';
 import { UNWRAP } from './layout.ts';
 import type { Unwrap } from './layout.ts';
 import { Program } from './program.ts';
@@ -19,10 +20,13 @@ export interface PeerSizes {
 /** The programs that carry peers' packets, with these helpers for unwrapping. Throws as {@link Program}. */
 export class PeerProgram extends Program {
   readonly unwrap: Unwrap;
+  /** Why the driver's program (XDP) is not loaded; undefined: it is. */
+  readonly withoutXdp: string | undefined;
 
-  constructor(sizes: PeerSizes, unwrap: Unwrap) {
-    super('teredo', sizes, { unwrapping: unwrap });
+  constructor(sizes: PeerSizes, unwrap: Unwrap, withoutXdp?: string) {
+    super('teredo', sizes, { unwrapping: unwrap }, withoutXdp === undefined ? [] : ['decap_xdp']);
     this.unwrap = unwrap;
+    this.withoutXdp = withoutXdp;
   }
 
   /** Whether this kernel can unwrap with these helpers, several packets as one included. */
@@ -34,15 +38,16 @@ export class PeerProgram extends Program {
 }
 
 /**
- * The programs that carry peers' packets, with the first helpers for unwrapping that this kernel has. Throws as {@link Program}, and an
- * Error if it has none.
+ * The programs that carry peers' packets, with the first helpers for unwrapping that this kernel has. `withoutXdp`: why the driver's program is not
+ * wanted. A kernel that refuses it may still take the others. Throws as {@link Program}, and an Error if it has no helpers.
  */
 export function loadPeerProgram(
   sizes: PeerSizes,
   ways: readonly Unwrap[] = [UNWRAP.byOneCall, UNWRAP.byTwoCalls],
+  withoutXdp?: string,
 ): PeerProgram {
   for (const unwrap of ways) {
-    const program = new PeerProgram(sizes, unwrap);
+    const program = load(sizes, unwrap, withoutXdp);
     let isUsable = false;
     try {
       isUsable = program.isUsable;
@@ -52,4 +57,15 @@ export function loadPeerProgram(
     if (isUsable) return program;
   }
   throw new Error('this kernel cannot unwrap IPv6 from IPv4; that needs Linux 5.15 or later');
+}
+
+function load(sizes: PeerSizes, unwrap: Unwrap, withoutXdp: string | undefined): PeerProgram {
+  if (withoutXdp !== undefined) return new PeerProgram(sizes, unwrap, withoutXdp);
+  try {
+    return new PeerProgram(sizes, unwrap);
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    const needs = error.code === 'EACCES' ? ' without CAP_PERFMON' : '';
+    return new PeerProgram(sizes, unwrap, `this kernel refuses the program${needs} (${error.code})`);
+  }
 }

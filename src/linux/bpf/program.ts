@@ -8,11 +8,20 @@ import { possibleProcessors } from './processors.ts';
 /** The programs and maps in each object of `bpf/`. */
 interface Objects {
   readonly teredo: {
-    readonly programs: 'encap' | 'decap' | 'decap_bare' | 'inject' | 'amend' | 'offer' | 'probe';
+    readonly programs:
+      | 'encap'
+      | 'decap'
+      | 'decap_bare'
+      | 'decap_xdp'
+      | 'inject'
+      | 'amend'
+      | 'offer'
+      | 'probe';
     readonly maps:
       | 'config'
       | 'uplinks'
       | 'arrivals'
+      | 'drivers'
       | 'ports'
       | 'peers'
       | 'served'
@@ -46,12 +55,13 @@ export class Program<O extends keyof Objects = 'teredo'> {
 
   /**
    * `sizes`: sizes of maps that are chosen at run time, in entries, or in bytes of a ring (a power of two and of pages). `constants`:
-   * 32-bit constants of the programs. Throws an Error without libbpf, a SystemCallError if the kernel refuses.
+   * 32-bit constants of the programs. `without`: programs that are not loaded. Throws an Error without libbpf, a SystemCallError if the kernel refuses.
    */
   constructor(
     object: O,
     sizes: Partial<Readonly<Record<Objects[O]['maps'], number>>>,
     constants: Partial<Readonly<Record<Objects[O]['constants'], number>>> = {},
+    without: readonly Objects[O]['programs'][] = [],
   ) {
     this.lib = libbpf();
     // The relative path is the same from src/linux/bpf and from dist/linux/bpf.
@@ -69,6 +79,7 @@ export class Program<O extends keyof Objects = 'teredo'> {
         const map = this.lib.findMap(this.object, `.rodata.${name}`);
         check('bpf_map__set_initial_value', this.lib.setInitialValue(map, initial.address, 4));
       }
+      for (const name of without) this.lib.setAutoload(this.lib.findProgram(this.object, name), false);
       check('bpf_object__load', this.lib.load(this.object));
     } catch (error) {
       this.close();

@@ -1,7 +1,14 @@
 import { Memory } from '../libc.ts';
 import { check, libbpf } from './libbpf.ts';
 
-/** Writes element `index` of an array map. Throws a SystemCallError. */
+/** Removes an element of a map with keys of 32 bits, if it is there. */
+export function removeRecord(fd: number, key: number): void {
+  const memory = new Memory(4);
+  memory.view.setUint32(0, key, true);
+  libbpf().delete(fd, memory.address);
+}
+
+/** Writes element `index` of an array map, or of another map with keys of 32 bits. Throws a SystemCallError. */
 export function writeRecord(
   fd: number,
   index: number,

@@ -8,6 +8,7 @@ import {
   dataPath,
   limitOption,
   nameOf,
+  XDP,
 } from './common-options.ts';
 import { HOST_ADDRESS, PORT, REFRESH, RELAY, SECONDARY, SERVERS, choice, text } from './kinds.ts';
 import type { Options } from './option.ts';
@@ -89,5 +90,6 @@ export const CLIENT_OPTIONS = {
   },
   allowPrivate: ALLOW_PRIVATE,
   dataPath: dataPath('carries the packets of verified peers'),
+  xdp: XDP,
   limits: limitOption(CLIENT_LIMITS),
 } as const satisfies Options & Record<Exclude<keyof ClientSettings, LibraryOnly>, unknown>;

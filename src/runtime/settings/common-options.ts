@@ -2,6 +2,8 @@
 import type { Ipv4 } from '../../wire/index.ts';
 import { DATA_PATH_WISHES } from '../data-path-use.ts';
 import type { DataPathWish } from '../data-path-use.ts';
+import { XDP_WISHES } from '../../io/ports.ts';
+import type { XdpWish } from '../../io/ports.ts';
 import { ACCESS_PREFIXES, HOST_ADDRESS, INTERFACE, LISTEN, NAME, choice, limits, text } from './kinds.ts';
 import type { LimitValues } from './limits.ts';
 import type { SwitchOption, ValueOption } from './option.ts';
@@ -47,6 +49,12 @@ export function dataPath(work: string) {
     help: `which data path ${work}; auto: the kernel where it can, else this program, and "teredo status" says why`,
   } as const satisfies ValueOption<DataPathWish>;
 }
+
+export const XDP = {
+  kind: choice(XDP_WISHES, '<use>'),
+  default: 'auto',
+  help: 'whether the kernel path begins in the drivers of interfaces; auto: where other traffic loses nothing by it; on: wherever the driver can',
+} as const satisfies ValueOption<XdpWish>;
 
 /** The daemon's name; `usual`: unless one is given. */
 export function nameOf(usual: string) {

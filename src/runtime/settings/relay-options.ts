@@ -11,6 +11,7 @@ import {
   dataPath,
   limitOption,
   nameOf,
+  XDP,
 } from './common-options.ts';
 import { DRAIN_SECONDS, HOST_ADDRESS, NATIVE_PREFIXES, PORT } from './kinds.ts';
 import type { Options } from './option.ts';
@@ -29,6 +30,7 @@ const common = (role: string) =>
     },
     allowPrivate: ALLOW_PRIVATE,
     dataPath: dataPath('carries the packets of verified peers'),
+    xdp: XDP,
     allow: ALLOW,
     deny: DENY,
     limits: limitOption(RELAY_LIMITS),
