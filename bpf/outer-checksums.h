@@ -164,23 +164,27 @@ static __noinline __u64 sum_octets(struct __sk_buff *skb, __u32 at, __u64 length
 /*
  * Whether the checksums permit the datagram at a socket. That of UDP may be absent, right, or still to be filled in, over virtual links: the
  * field then holds the sum of the pseudo-header; or the field of the inner packet does, and the outer checksum is made for that. For a
- * super-packet it has been checked before.
+ * super-packet it has been checked before. TO_BE_MADE: the kernel's mark for such a checksum leads to that of UDP.
  */
-static __always_inline bool is_summed(struct __sk_buff *skb, __u32 l2, const struct outer *outer, const struct ipv6hdr *inner)
+#define WRONG 0
+#define RIGHT 1
+#define TO_BE_MADE 2
+
+static __always_inline __u32 state_of_sums(struct __sk_buff *skb, __u32 l2, const struct outer *outer, const struct ipv6hdr *inner)
 {
 	__u32 length = bpf_ntohs(outer->udp.len), at = l2 + offsetof(struct outer, udp.check);
 
 	if (header_checksum(&outer->ip))
-		return false;
+		return WRONG;
 	if (!outer->udp.check || skb->gso_size)
-		return true;
+		return RIGHT;
 	if (outer->udp.check == fold(pseudo_sum(&outer->ip, length)) && is_unfinished_at(skb, at, outer->udp.check))
-		return true;
+		return TO_BE_MADE;
 	if (bpf_csum_level(skb, BPF_CSUM_LEVEL_QUERY) >= 0)
-		return true; /* the interface has found it right */
+		return RIGHT; /* the interface has found it right */
 	if (fold_long(sum_octets(skb, l2 + sizeof(struct iphdr), length, pseudo_sum(&outer->ip, length))) == 0xffff)
-		return true;
-	return !sum_state(skb, l2 + WRAPPING, inner) && is_unfinished_at(skb, at, outer->udp.check);
+		return RIGHT;
+	return !sum_state(skb, l2 + WRAPPING, inner) && is_unfinished_at(skb, at, outer->udp.check) ? RIGHT : WRONG;
 }
 
 #endif

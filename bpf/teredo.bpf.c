@@ -282,35 +282,57 @@ static __noinline bool is_advertisement(struct __sk_buff *skb, __u32 at, const s
 const volatile __u32 unwrapping SEC(".rodata.unwrapping") = UNWRAP_BY_ONE_CALL;
 
 /*
- * Removes the IPv4 and UDP headers. Result: 0; a negative error, with the packet unchanged; or 1: no memory, and the packet is damaged.
+ * Removes the IPv4 and UDP headers, and `more` octets after them. Result: 0; a negative error, with the packet unchanged; or 1: no memory, and the packet is damaged.
  * Before 6.3 no helper removes IPv4 from an IPv6 packet. There, the datagram is first turned into IPv6, which puts 20 octets in front of it
  * (the difference of the headers). Then everything in front of the inner packet is removed as part of an IPv6 header.
  */
-static __always_inline long take_wrapping_off(struct __sk_buff *skb)
+static __always_inline long take_wrapping_off(struct __sk_buff *skb, __s32 more)
 {
-	const __s32 added = sizeof(struct ipv6hdr) - sizeof(struct iphdr), all = added + WRAPPING;
+	const __s32 added = sizeof(struct ipv6hdr) - sizeof(struct iphdr), wrapping = WRAPPING + more;
 	long error;
 
 	if (unwrapping == UNWRAP_BY_ONE_CALL)
-		return bpf_skb_adjust_room(skb, -(__s32)WRAPPING, BPF_ADJ_ROOM_MAC,
+		return bpf_skb_adjust_room(skb, -wrapping, BPF_ADJ_ROOM_MAC,
 					   BPF_F_ADJ_ROOM_FIXED_GSO | ADJ_ROOM_DECAP_L3_IPV6);
 	error = bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0);
 	if (error)
 		return error;
-	error = bpf_skb_adjust_room(skb, -all, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
+	error = bpf_skb_adjust_room(skb, -(added + wrapping), BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
 	if (!error)
 		return 0;
 	/* The reverse step removes exactly those 20 octets. */
 	return error == -NO_MEMORY || bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0) ? 1 : error;
 }
 
-/* Unwraps the datagram behind so many octets, and hands the packet to the tunnel. `place`: those octets, and after 8 bits the outer TOS. */
+/*
+ * The same for a datagram behind an Ethernet header whose UDP checksum is still to be made. The kernel's mark for that would stay, and lead to
+ * octets in front of the packet: an interface that makes checksums would overwrite them. The kernel removes the mark if what is removed goes
+ * beyond the beginning of UDP by more than the Ethernet header that is moved there. So the first octets of the packet are removed, too, and put
+ * back. It removes none of a packet with less than these after its header: that has no checksum of TCP or UDP.
+ */
+#define PUT_BACK 8
+
+static __always_inline long take_marked_wrapping_off(struct __sk_buff *skb, const struct ipv6hdr *inner)
+{
+	long error = take_wrapping_off(skb, PUT_BACK);
+
+	if (error)
+		return error;
+	return bpf_skb_adjust_room(skb, PUT_BACK, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) ||
+	       bpf_skb_store_bytes(skb, ETH_HLEN, inner, PUT_BACK, 0);
+}
+
+/*
+ * Unwraps the datagram behind so many octets, and hands the packet to the tunnel. `place`: those octets, after 8 bits the outer TOS, and after
+ * 16 RIGHT or TO_BE_MADE.
+ */
 static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner, __u32 place, struct peer *peer, __u64 now)
 {
 	__u32 zero = 0, length = packet_length(inner), packets = packets_of(skb, length);
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 	__u8 second = ((const __u8 *)inner)[1];
 	__s64 ecn = combine_ecn((second >> 4) & 3, place >> 8 & 3);
+	bool is_marked;
 	long error;
 
 	if (!c)
@@ -320,7 +342,8 @@ static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner,
 		count(COUNT_inEcnDropped, packets);
 		return TC_ACT_SHOT;
 	}
-	error = take_wrapping_off(skb);
+	is_marked = place >> 16 == TO_BE_MADE && (place & 0xff) && length >= sizeof(*inner) + PUT_BACK;
+	error = is_marked ? take_marked_wrapping_off(skb, inner) : take_wrapping_off(skb, 0);
 	if (error < 0)
 		return go_on(COUNT_inRefused);
 	if (error)
@@ -338,7 +361,7 @@ static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner,
 static __always_inline int carry_in(struct __sk_buff *skb, const __u32 l2)
 {
 	const __u32 l3 = l2 + WRAPPING;
-	__u32 zero = 0, left;
+	__u32 zero = 0, left, sums;
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 	struct ipv6hdr inner;
 	struct outer outer;
@@ -362,7 +385,8 @@ static __always_inline int carry_in(struct __sk_buff *skb, const __u32 l2)
 		return go_on(COUNT_inNoPeer);
 	if (!is_from(peer, &outer, skb->ifindex))
 		return go_on(COUNT_inElsewhere);
-	if (!is_summed(skb, l2, &outer, &inner))
+	sums = state_of_sums(skb, l2, &outer, &inner);
+	if (sums == WRONG)
 		return go_on(COUNT_inUnsummed);
 	now = bpf_ktime_get_coarse_ns();
 	left = reason_to_leave(c, &inner, peer, now);
@@ -387,7 +411,7 @@ static __always_inline int carry_in(struct __sk_buff *skb, const __u32 l2)
 		notify(NOTICE_ANSWERED, &inner.saddr, &inner.daddr);
 	if (left != NO_COUNTER)
 		return go_on(left);
-	return unwrap(skb, &inner, l2 | outer.ip.tos << 8, peer, now);
+	return unwrap(skb, &inner, l2 | outer.ip.tos << 8 | sums << 16, peer, now);
 }
 
 SEC("tc")
@@ -484,7 +508,7 @@ int probe(struct __sk_buff *skb)
 {
 	if (unwrapping == UNWRAP_BY_TWO_CALLS && skb->gso_size)
 		return bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0);
-	return take_wrapping_off(skb);
+	return take_wrapping_off(skb, 0);
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";
