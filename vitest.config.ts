@@ -41,7 +41,9 @@ const real = {
 };
 
 const alone = { ...real, maxWorkers: 1 };
+/** The kernel path at tc alone, as it is by itself on the links of a lab; and with a program in the drivers, too (adr/0034). */
 const KERNEL_PATH_ENV = { TEREDO_TEST_DATA_PATH: 'kernel' };
+const XDP_ENV = { ...KERNEL_PATH_ENV, TEREDO_TEST_XDP: 'on' };
 
 export default defineConfig({
   test: {
@@ -79,13 +81,23 @@ export default defineConfig({
                 env: KERNEL_PATH_ENV,
               },
             },
+            {
+              test: {
+                ...alone,
+                name: 'alone, XDP',
+                sequence: { groupOrder: 4 },
+                include: [ATTACKS],
+                env: XDP_ENV,
+              },
+            },
+            { test: { name: 'kernel path', include: KERNEL_PATH_ALL, env: KERNEL_PATH_ENV, ...real } },
           ]
         : []),
       {
         test: {
-          name: 'kernel path',
+          name: isAll ? 'XDP' : 'kernel path',
           include: isAll ? KERNEL_PATH_ALL : KERNEL_PATH,
-          env: KERNEL_PATH_ENV,
+          env: XDP_ENV,
           ...real,
         },
       },

@@ -1,4 +1,4 @@
-/** Datagrams unwrapped in the driver (XDP): the kernel merges the segments in them, and all else is as without. adr/0029 */
+/** Datagrams unwrapped in the driver (XDP): the kernel merges the segments in them, and all else is as without. adr/0034 */
 import { expect, test } from 'vitest';
 import {
   Internet,

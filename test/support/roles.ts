@@ -8,6 +8,9 @@ import type { Namespace, Running } from '../../src/lab/index.ts';
 /** The data path of the roles: kernel tests run once for each, see vitest.config.ts. With `kernel` a role does not start without the kernel path. */
 export const DATA_PATH = process.env['TEREDO_TEST_DATA_PATH'] ?? 'user';
 
+/** Whether the kernel path of clients and relays begins in the drivers of interfaces: `--xdp`. By itself it does not in a lab. */
+const XDP = process.env['TEREDO_TEST_XDP'] ?? 'auto';
+
 export const PROGRAM = fileURLToPath(new URL('../../bin/teredo', import.meta.url));
 
 /** This program in a role of a lab, started and ready. */
@@ -31,7 +34,12 @@ export async function startClient(host: Namespace, servers: string, ...args: str
 export function spawnTeredo(host: Namespace, role: string, ...args: string[]): Running {
   const name = args.includes('--name') ? [] : ['--name', nameOf(host, role)];
   const path = args.includes('--data-path') ? [] : ['--data-path', DATA_PATH];
-  return host.spawn(process.execPath, [PROGRAM, role, ...name, ...path, ...args]);
+  return host.spawn(process.execPath, [PROGRAM, role, ...name, ...path, ...xdpOf(role, args), ...args]);
+}
+
+/** The further arguments of a role for the data path under test. A server has no such path. */
+export function xdpOf(role: string, args: readonly string[]): string[] {
+  return XDP === 'auto' || role === 'server' || args.includes('--xdp') ? [] : ['--xdp', XDP];
 }
 
 /** The name of a daemon of {@link spawnTeredo}, for `teredo status`. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Namespace, Running } from '../../src/lab/index.ts';
-import { DATA_PATH, PROGRAM, nameOf } from './roles.ts';
+import { DATA_PATH, PROGRAM, nameOf, xdpOf } from './roles.ts';
 
 const SCRIPT = fileURLToPath(new URL('service-manager.py', import.meta.url));
 const UNIT = readFileSync(new URL('../../packaging/systemd/teredo@.service', import.meta.url), 'utf8');
@@ -37,7 +37,15 @@ export class ManagedRole {
     next?: readonly string[],
     { store, watchdog, pause } = USUAL,
   ): Promise<ManagedRole> {
-    const common = [PROGRAM, role, '--name', nameOf(host, role), '--data-path', DATA_PATH];
+    const common = [
+      PROGRAM,
+      role,
+      '--name',
+      nameOf(host, role),
+      '--data-path',
+      DATA_PATH,
+      ...xdpOf(role, args),
+    ];
     const later = next === undefined ? [] : ['--next', ...common, ...next];
     const command = [process.execPath, ...common, ...args, ...later];
     const manager = [store, watchdog, pause].map(String);
