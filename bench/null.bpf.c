@@ -31,4 +31,31 @@ int null(struct __sk_buff *skb)
 	return bpf_redirect(skb->ifindex, 0);
 }
 
+/* The same in a driver. */
+SEC("xdp")
+int null_in_driver(struct xdp_md *ctx)
+{
+	void *end = (void *)(long)ctx->data_end;
+	struct ethhdr *ethernet = (void *)(long)ctx->data;
+	struct iphdr *ip = (void *)(ethernet + 1);
+	struct udphdr *udp = (void *)(ip + 1);
+	__u8 hardware[ETH_ALEN];
+	__u32 address;
+	__u16 port;
+
+	if ((void *)(udp + 1) > end || ethernet->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != IPPROTO_UDP ||
+	    udp->dest != bpf_htons(3544))
+		return XDP_PASS;
+	__builtin_memcpy(hardware, ethernet->h_source, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_source, ethernet->h_dest, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_dest, hardware, ETH_ALEN);
+	address = ip->saddr;
+	ip->saddr = ip->daddr;
+	ip->daddr = address;
+	port = udp->source;
+	udp->source = udp->dest;
+	udp->dest = port;
+	return XDP_TX;
+}
+
 char _license[] SEC("license") = "Dual MIT/GPL";

@@ -14,8 +14,13 @@ const NO_LIMIT = ['answers', 'forwarded'].flatMap((kind) =>
   ['per-second', 'burst'].map((what) => `${kind}.shared.${what}=10000000`),
 );
 
-export async function startServer(net: Internet, variant: TeredoVariant, workers = 1): Promise<Running> {
-  const args = ['--address', SERVER_ADDRESS, '--workers', String(workers), '--limit', ...NO_LIMIT];
+/** `more`: options of this program. */
+export async function startServer(
+  net: Internet,
+  variant: TeredoVariant,
+  more: readonly string[] = [],
+): Promise<Running> {
+  const args = ['--address', SERVER_ADDRESS, ...more, '--limit', ...NO_LIMIT];
   if (variant !== 'miredo') return await ours(net.server, variant, 'server', ...args);
   return await miredo(
     net.server,
@@ -73,6 +78,11 @@ export function programDrops(hosts: readonly Namespace[]): number {
 export function carriedPackets(host: Namespace): number {
   const { carried } = statusOf(host).dataPath ?? {};
   return (carried?.receivedPackets ?? 0) + (carried?.sentPackets ?? 0);
+}
+
+/** The counters of the kernel path of a daemon of this program on a host. */
+export function kernelCounters(host: Namespace): Readonly<Record<string, number>> {
+  return statusOf(host).dataPath?.counters ?? {};
 }
 
 /** Asks the daemon on a host for its peers with the most traffic; returns how many it gave. */

@@ -142,35 +142,56 @@ static __always_inline bool has_cone_flag(const void *frame, const int at)
 	return *(__u8 *)(frame + HEADERS + at + 16) & CONE_FLAG >> 8;
 }
 
+/* What an answer takes from its question. */
+struct question {
+	__u64 client[2]; /* the IPv6 source */
+	__u64 nonce;
+	__u32 source, asked; /* the addresses of the datagram */
+	__u32 hardware[2];   /* those of the frame, the first four octets of each; the rest */
+	__u16 hardware_rest[2];
+	__u16 port;
+	bool cone;
+};
+
+static __always_inline struct question question_in(const void *frame, const int at)
+{
+	const void *ip = frame + ETH_HLEN, *inner = frame + HEADERS + at;
+
+	return (struct question){
+		.client = { WORD64(inner + 8), WORD64(inner + 16) },
+		.nonce = at ? WORD64(frame + HEADERS + NONCE) : 0,
+		.source = WORD32(ip + offsetof(struct iphdr, saddr)),
+		.asked = WORD32(ip + offsetof(struct iphdr, daddr)),
+		.hardware = { WORD32(frame), WORD32(frame + ETH_ALEN) },
+		.hardware_rest = { WORD16(frame + 4), WORD16(frame + ETH_ALEN + 4) },
+		.port = WORD16(ip + sizeof(struct iphdr)),
+		.cone = has_cone_flag(frame, at),
+	};
+}
+
 /*
- * Writes the answer to the question of the frame `from` as the frame `to`: back to where it came from; DF off (C-23), from port 3544 (S-1).
- * The two may be the same. `end`: of the memory of a packet; `is_packet`: `to` is one, otherwise all of a longest answer fits. `unfinished`: the
- * checksum is left to the receiver.
+ * Writes the answer as a frame: back to where the question came from; DF off (C-23), from port 3544 (S-1). `end`: of the memory of a packet;
+ * `is_packet`: `to` is one, otherwise all of a longest answer fits. `unfinished`: the checksum is left to the receiver.
  */
-static __always_inline bool write_answer(const struct server_config *c, const void *from, void *to, const bool is_packet, const void *end,
-					 const int at, __u16 id, bool unfinished)
+static __always_inline bool write_answer(const struct server_config *c, const struct question *q, void *to, const bool is_packet,
+					 const void *end, const int at, __u16 id, bool unfinished)
 {
 	const __u64 *words = (const __u64 *)c->advertisement;
-	const void *question = from + ETH_HLEN, *inner = from + HEADERS + at;
 	void *ip = to + ETH_HLEN, *udp = ip + sizeof(struct iphdr), *payload = to + HEADERS, *packet = payload + at + ORIGIN;
-	__u64 client0 = WORD64(inner + 8), client1 = WORD64(inner + 16), nonce = at ? WORD64(from + HEADERS + NONCE) : 0;
-	__u32 destination = WORD32(question + offsetof(struct iphdr, saddr)), asked = WORD32(question + offsetof(struct iphdr, daddr));
-	__u16 port = WORD16(question + sizeof(struct iphdr)), length = c->advertisement_length, octets = at + ORIGIN + length;
-	__u32 hardware0 = WORD32(from), hardware1 = WORD32(from + ETH_ALEN);
-	__u16 hardware2 = WORD16(from + 4), hardware3 = WORD16(from + ETH_ALEN + 4);
-	__u32 source = !has_cone_flag(from, at) ? asked : asked == c->primary ? c->secondary : c->primary; /* S-35 */
+	__u32 destination = q->source, source = !q->cone ? q->asked : q->asked == c->primary ? c->secondary : c->primary; /* S-35 */
+	__u16 length = c->advertisement_length, octets = at + ORIGIN + length;
 	__u32 ip0 = bpf_htonl(0x45000000 | (WRAPPING + octets)), ip1 = id;
-	__u64 addresses = (__u64)source + destination, sum;
+	__u64 addresses = (__u64)source + destination, sum, inner;
 
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	ip1 <<= 16;
 #endif
 	if (is_packet && packet + MIN_ADVERTISEMENT > end)
 		return false;
-	WORD32(to) = hardware1;
-	WORD16(to + 4) = hardware3;
-	WORD32(to + ETH_ALEN) = hardware0;
-	WORD16(to + ETH_ALEN + 4) = hardware2;
+	WORD32(to) = q->hardware[1];
+	WORD16(to + 4) = q->hardware_rest[1];
+	WORD32(to + ETH_ALEN) = q->hardware[0];
+	WORD16(to + ETH_ALEN + 4) = q->hardware_rest[0];
 	WORD16(to + 2 * ETH_ALEN) = bpf_htons(ETH_P_IP);
 
 	WORD32(ip) = ip0;
@@ -182,29 +203,29 @@ static __always_inline bool write_answer(const struct server_config *c, const vo
 	WORD32(ip + offsetof(struct iphdr, daddr)) = destination;
 
 	WORD16(udp) = bpf_htons(TEREDO_PORT);
-	WORD16(udp + offsetof(struct udphdr, dest)) = port;
+	WORD16(udp + offsetof(struct udphdr, dest)) = q->port;
 	WORD16(udp + offsetof(struct udphdr, len)) = bpf_htons(octets + sizeof(struct udphdr));
 
 	/* S-39: the nonce is kept; of the octets after it only the confirmation is written. */
 	if (at) {
 		WORD32(payload) = bpf_htonl(0x00010000);
-		WORD64(payload + NONCE) = nonce;
+		WORD64(payload + NONCE) = q->nonce;
 		*(__u8 *)(payload + CONFIRMATION) = 0;
 	}
 	/* Obfuscated: C-11 */
 	WORD16(packet - ORIGIN) = 0;
-	WORD16(packet - ORIGIN + 2) = ~port;
+	WORD16(packet - ORIGIN + 2) = ~q->port;
 	WORD32(packet - ORIGIN + 4) = ~destination;
 
 #pragma unroll
 	for (int i = 0; i < 3; i++)
 		WORD64(packet + 8 * i) = words[i];
-	WORD64(packet + 24) = client0;
-	WORD64(packet + 32) = client1;
+	WORD64(packet + 24) = q->client[0];
+	WORD64(packet + 32) = q->client[1];
 #pragma unroll
 	for (int i = 5; i < MIN_ADVERTISEMENT / 8; i++)
 		WORD64(packet + 8 * i) = words[i];
-	WORD16(packet + sizeof(struct ipv6hdr) + 2) = ~fold_sum(c->advertisement_sum + halves(client0) + halves(client1));
+	WORD16(packet + sizeof(struct ipv6hdr) + 2) = ~fold_sum(c->advertisement_sum + halves(q->client[0]) + halves(q->client[1]));
 	if (length > MIN_ADVERTISEMENT) {
 		if (is_packet && packet + MIN_ADVERTISEMENT + 8 > end)
 			return false;
@@ -221,10 +242,10 @@ static __always_inline bool write_answer(const struct server_config *c, const vo
 		WORD16(udp + offsetof(struct udphdr, check)) = fold_sum(sum);
 		return true;
 	}
-	sum += bpf_htons(octets + sizeof(struct udphdr)) + bpf_htons(TEREDO_PORT) + (__u64)port;
+	sum += bpf_htons(octets + sizeof(struct udphdr)) + bpf_htons(TEREDO_PORT) + (__u64)q->port;
 	/* As in is_question_summed(), the packet adds no more than the first words of its header. */
-	client0 = halves(words[0] & FIRST_WORDS) + (__u16)~bpf_htons(NEXT_ICMPV6) + (__u16)~port + (__u64)(__u32)~destination;
-	sum += at ? sum_at(at, fold_sum(client0)) + authentication_sum(nonce, 0) : client0;
+	inner = halves(words[0] & FIRST_WORDS) + (__u16)~bpf_htons(NEXT_ICMPV6) + (__u16)~q->port + (__u64)(__u32)~destination;
+	sum += at ? sum_at(at, fold_sum(inner)) + authentication_sum(q->nonce, 0) : inner;
 	WORD16(udp + offsetof(struct udphdr, check)) = (__u16)~fold_sum(sum) ?: 0xffff;
 	return true;
 }

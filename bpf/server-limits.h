@@ -17,7 +17,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BUDGETS * BUCKETS);
 	__type(key, __u32);
-	__type(value, struct bucket);
+	__type(value, __u64); /* the time when it was filled, and the parts of tokens since then; 0: never used, so full */
 } buckets SEC(".maps");
 
 struct {
@@ -71,61 +71,77 @@ static __noinline __u32 hash(const struct server_config *c, __u32 a, __u32 b)
 }
 
 /*
- * Takes this many parts of tokens from the bucket that a hash chooses. If there are fewer: false, and takes none. `now`: in TIME_UNITs of the
- * coarse clock. `nth`: how often the bucket was asked before. That may be slow by a TICK, so a full bucket is filled again only after one: otherwise it would give some tokens more than
- * its burst and its rate permit.
+ * Takes this many parts of tokens from the bucket that a hash chooses. If there are fewer: false, and the bucket stays as it is, so that the
+ * time counts on until it is enough. `now`: in TIME_UNITs of the coarse clock, which may be slow by a SLACK. So a full bucket is filled again only
+ * after one: otherwise it would give some tokens more than its burst and its rate permit. Another processor may change the bucket
+ * meanwhile: then it is read again. `after`: the bucket's new value.
  */
-static __always_inline bool take_here(__u32 kind, __u32 key, __u64 cost, __u64 now, __u32 *nth)
+static __always_inline bool take_here(__u32 kind, __u32 key, __u64 cost, __u64 now, __u64 *after)
 {
+	__u64 before, parts, at, elapsed, *bucket;
 	struct budget *budget;
-	struct bucket *bucket;
-	__u64 elapsed, parts;
-	bool granted;
-	__u32 at;
+	__u32 place;
 
 	if (kind >= BUDGETS)
 		return false;
-	at = kind * BUCKETS + key % BUCKETS;
+	place = kind * BUCKETS + key % BUCKETS;
 	budget = bpf_map_lookup_elem(&budgets, &kind);
-	bucket = bpf_map_lookup_elem(&buckets, &at);
+	bucket = bpf_map_lookup_elem(&buckets, &place);
 	if (!budget || !bucket)
 		return false;
-	bpf_spin_lock(&bucket->lock);
-	elapsed = now > bucket->at ? now - bucket->at : 0;
-	parts = bucket->parts + elapsed * budget->per_unit;
-	bucket->at += elapsed;
-	if (bucket->at == elapsed || elapsed >= budget->fill || parts >= budget->burst) {
-		parts = budget->burst;
-		if (elapsed)
-			bucket->at = now + TICK;
+#pragma unroll
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		before = *(volatile __u64 *)bucket;
+		parts = before & PARTS_MASK;
+		at = before >> PARTS_BITS;
+		elapsed = (now - at) & TIME_MASK;
+		if (elapsed > TIME_MASK - SLACK)
+			elapsed = 0; /* filled to the brim a moment ago */
+		if (!before || elapsed >= budget->fill) {
+			parts = budget->burst;
+			at = now + SLACK;
+		} else if (elapsed >= FILLING || parts < cost) {
+			parts += elapsed * budget->per_unit >> RATE_SHIFT;
+			at += elapsed;
+		}
+		if (parts > budget->burst) {
+			parts = budget->burst;
+			at = now + SLACK;
+		}
+		if (parts < cost)
+			return false;
+		*after = (at & TIME_MASK) << PARTS_BITS | (parts - cost);
+		if (!*after)
+			*after = 1; /* 0: never used */
+		if (__sync_val_compare_and_swap(bucket, before, *after) == before)
+			return true;
 	}
-	granted = parts >= cost;
-	bucket->parts = granted ? parts - cost : parts;
-	*nth = bucket->asked++;
-	bpf_spin_unlock(&bucket->lock);
-	return granted;
+	return false;
 }
 
 static __noinline bool take(__u32 kind, __u32 key, __u64 cost, __u64 now)
 {
-	__u32 nth;
+	__u64 after;
 
-	return take_here(kind, key, cost, now, &nth);
+	return take_here(kind, key, cost, now, &after);
 }
 
 /*
  * FairBudget.take: from the group's shared tokens, otherwise from the reserve, of which each member gets a few. `kind`: the shared one. `id`:
- * a number for the IPv4 identification, the next of those for the group, as the kernel makes its own.
+ * for the IPv4 identification, different for the datagrams of a group that follow each other.
  */
 static __always_inline bool take_fairly_here(const struct server_config *c, __u32 kind, __u32 group, __u32 member, __u64 cost, __u64 now,
 					     __u16 *id)
 {
-	__u32 shared = hash_here(c, group, kind), nth = 0;
-	bool granted = take_here(kind, shared, cost, now, &nth);
+	__u32 shared = hash_here(c, group, kind);
+	__u64 after = 0;
 
-	*id = (shared >> 16) + nth;
-	if (granted)
+	if (take_here(kind, shared, cost, now, &after)) {
+		/* The tokens that are left, and for those that were left before, too, the time. */
+		*id = (shared >> 16) + (after >> TOKEN_SHIFT) + (after >> PARTS_BITS) * 0x9e37;
 		return true;
+	}
+	*id = bpf_get_prandom_u32();
 	return take(kind + 1, hash(c, shared, member), cost, now) && take(kind + 2, shared, cost, now);
 }
 

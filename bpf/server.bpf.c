@@ -243,8 +243,8 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 {
 	__u64 length = c->advertisement_length;
 	void *frame = (void *)(long)skb->data;
-	__u32 source;
-	__u16 check, port;
+	struct question q;
+	__u16 check;
 	bool unfinished = false, summed;
 
 	if (frame + HEADERS + at + SOLICITATION > (void *)(long)skb->data_end) {
@@ -258,8 +258,7 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 		return NO_QUESTION;
 	if (!is_known_length(length) || (has_cone_flag(frame, at) && (!c->secondary || (!c->uplink && !c->any_source))))
 		return GO_ON;
-	source = WORD32(frame + ETH_HLEN + offsetof(struct iphdr, saddr));
-	port = WORD16(frame + ETH_HLEN + sizeof(struct iphdr));
+	q = question_in(frame, at);
 	check = WORD16(frame + CHECKSUM_AT);
 	if (check) {
 		summed = is_question_summed(frame, at);
@@ -269,18 +268,15 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 	}
 	if (is_left(c, now))
 		return GO_ON;
-	d->payment = (struct payment){ ONE_TOKEN, now >> TIME_UNIT_SHIFT, ANSWERS_SHARED, source, port };
+	d->payment = (struct payment){ ONE_TOKEN, now >> TIME_UNIT_SHIFT, ANSWERS_SHARED, q.source, q.port };
 	if (!take_fairly(c, &d->payment)) {
-		limited(c, LIMIT_ANSWERS, source);
+		limited(c, LIMIT_ANSWERS, q.source);
 		return decided(COUNT_droppedAnswerLimit, TC_ACT_SHOT);
 	}
 	length += HEADERS + at + ORIGIN;
 	if (bpf_skb_change_tail(skb, length, 0))
 		return TC_ACT_SHOT; /* no memory */
-	frame = (void *)(long)skb->data;
-	if (frame + HEADERS + at + SOLICITATION > (void *)(long)skb->data_end)
-		return TC_ACT_SHOT;
-	write_answer(c, frame, d->answer, false, NULL, at, d->payment.id, unfinished);
+	write_answer(c, &q, d->answer, false, NULL, at, d->payment.id, unfinished);
 	ANEW(length);
 	if (length < HEADERS || length > MOST_ANSWER || bpf_skb_store_bytes(skb, 0, d->answer, length, 0))
 		return TC_ACT_SHOT;
@@ -497,9 +493,10 @@ static __always_inline bool is_of_length(const struct xdp_md *ctx, const int len
 static __always_inline int answer_in_driver(struct xdp_md *ctx, const struct server_config *c, __u64 now, const int at)
 {
 	void *frame = (void *)(long)ctx->data;
-	__u32 zero = 0, source;
+	struct question q;
+	__u32 zero = 0;
 	__u64 length = c->advertisement_length, *most = bpf_map_lookup_elem(&driver_answers, &zero);
-	__u16 port, id;
+	__u16 id;
 
 	if (!most || frame + HEADERS + at + SOLICITATION > (void *)(long)ctx->data_end ||
 	    !is_whole(frame, HEADERS + at + SOLICITATION) || !is_solicitation(frame, at))
@@ -510,21 +507,19 @@ static __always_inline int answer_in_driver(struct xdp_md *ctx, const struct ser
 		return XDP_PASS;
 	if (is_sample_due(c, now))
 		return XDP_PASS; /* serve() counts it and leaves it, too */
-	source = WORD32(frame + ETH_HLEN + offsetof(struct iphdr, saddr));
-	port = WORD16(frame + ETH_HLEN + sizeof(struct iphdr));
-	if (!take_fairly_here(c, ANSWERS_SHARED, source, port, ONE_TOKEN, now >> TIME_UNIT_SHIFT, &id)) {
-		limited(c, LIMIT_ANSWERS, source);
-		return decided(COUNT_droppedAnswerLimit, XDP_DROP);
-	}
-	if (bpf_xdp_adjust_tail(ctx, (int)(ORIGIN + length - SOLICITATION))) {
-		*most = 0; /* this driver has no room behind a frame; serve() answers, for a second token */
+	q = question_in(frame, at);
+	/* In front, where each driver has room. The answer is written as a whole. */
+	if (bpf_xdp_adjust_head(ctx, (int)(SOLICITATION - ORIGIN - length)))
 		return XDP_PASS;
+	if (!take_fairly_here(c, ANSWERS_SHARED, q.source, q.port, ONE_TOKEN, now >> TIME_UNIT_SHIFT, &id)) {
+		limited(c, LIMIT_ANSWERS, q.source);
+		return decided(COUNT_droppedAnswerLimit, XDP_DROP);
 	}
 	if (*most != NO_LIMIT)
 		*most -= 1;
 	frame = (void *)(long)ctx->data;
 	if (frame + HEADERS + at + SOLICITATION > (void *)(long)ctx->data_end ||
-	    !write_answer(c, frame, frame, true, (void *)(long)ctx->data_end, at, id, false))
+	    !write_answer(c, &q, frame, true, (void *)(long)ctx->data_end, at, id, false))
 		return XDP_DROP; /* never */
 	return decided(COUNT_answeredInDriver, XDP_TX);
 }

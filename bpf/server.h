@@ -111,17 +111,29 @@ struct access_key {
 	__u32 prefix;
 };
 
-/* Tokens are counted in parts, 2^36 of them each, and time in units of 2^10 ns: a bucket is filled without a division. */
-#define TOKEN_SHIFT 36
-#define TIME_UNIT_SHIFT 10
-/* The longest time between two steps of the coarse clock, in units: 10 ms. */
-#define TICK (10000000 >> TIME_UNIT_SHIFT)
+/*
+ * A bucket is one word, which is changed at once: 28 bits of time, in units of 2^22 ns (4 ms; all together 13 days, after which a bucket may
+ * look as if it had been used lately), and 36 bits of tokens, in parts of 2^-12.
+ */
+#define PARTS_BITS 36
+#define PARTS_MASK ((1ULL << PARTS_BITS) - 1)
+#define TIME_MASK ((1ULL << (64 - PARTS_BITS)) - 1)
+#define TIME_UNIT_SHIFT 22
+#define TOKEN_SHIFT 12
 #define ONE_TOKEN (1ULL << TOKEN_SHIFT)
+/* The rate of filling is in 2^-20 parts. */
+#define RATE_SHIFT 20
+/* More than the longest time between two steps of the coarse clock (10 ms) and a unit, in units. */
+#define SLACK 4
+/* A bucket that has tokens is filled after this time, in units: at each filling less than a part is lost. */
+#define FILLING 16
+/* How often a bucket is read again that another processor has changed meanwhile. After that the datagram counts as one too many. */
+#define ATTEMPTS 4
 
 /* A kind of token bucket. */
 struct budget {
 	__u64 burst;    /* in parts */
-	__u64 per_unit; /* the parts that each unit of time adds */
+	__u64 per_unit; /* the rate of filling */
 	__u64 fill;     /* from empty to full, in units of time */
 };
 
@@ -138,12 +150,5 @@ struct limit_hit {
 
 /* The lead has a limit, so that an address whose hits are long past loses its slot after this many hits of others. */
 #define MAX_LEAD 64
-
-struct bucket {
-	struct bpf_spin_lock lock;
-	__u32 asked; /* how often; only the low bits matter */
-	__u64 parts;
-	__u64 at; /* when it was filled, in units of CLOCK_MONOTONIC; 0: never used, so full */
-};
 
 #endif

@@ -36,6 +36,11 @@ export const workersRate = (workers: number): string =>
 export const workersCost = (workers: number): string =>
   `server, ${workers} ${workers > 1 ? 'workers' : 'worker'}, us of its busiest thread an answer of all`;
 export const SERVER_PROGRAM = 'server program, ns a run';
+/** The same with programs in the driver (XDP), where the null server is one, too. */
+export const SERVER_DRIVER_COST = 'server, in the driver, us an answer';
+export const SERVER_DRIVER_RATE = 'server, in the driver, share of solicitations answered';
+export const SERVER_DRIVER_SHARE = 'server, in the driver, share of answers that it gave';
+export const SERVER_DRIVER_PROGRAM = 'server program, in the driver, ns a run';
 
 export const NEW_PEERS_RATE = 'relay, new peers/s';
 export const NEW_PEERS_COST = 'relay, us a new peer';

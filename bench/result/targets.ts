@@ -5,6 +5,8 @@ import {
   GROWTH_STALL,
   NEW_PEERS_RATE,
   SERVER_COST,
+  SERVER_DRIVER_COST,
+  SERVER_DRIVER_PROGRAM,
   SERVER_PROGRAM,
   firstReply,
   peersCost,
@@ -120,8 +122,16 @@ export const TARGETS: readonly Target[] = [
     (results) =>
       median(ratios(results.values(workersCost(1), 'user'), results.values(workersCost(2), 'user'))),
   ),
+  least(
+    'server in the driver, us an answer over a null server there: miredo / kernel path',
+    10,
+    ratioOver(SERVER_DRIVER_COST, 'miredo', 'kernel'),
+  ),
   most('server program minus null program, ns', 150, (results) =>
     median(over(results, SERVER_PROGRAM, 'kernel')),
+  ),
+  most('server program minus null program, in the driver, ns', 150, (results) =>
+    median(over(results, SERVER_DRIVER_PROGRAM, 'kernel')),
   ),
   least('new peers/s: user path / miredo', 1.3, ratio(NEW_PEERS_RATE, 'user', 'miredo')),
   least('new peers/s: kernel path / miredo', 1.3, ratio(NEW_PEERS_RATE, 'kernel', 'miredo')),

@@ -227,6 +227,10 @@ export interface ServerStatus extends DaemonStatus {
   readonly access: AccessStatus;
   /** The kernel's work is in `counters` of the server, too. */
   readonly dataPath: DataPath;
+  /** Whether solicitations are answered in the drivers of interfaces (XDP), too; absent where the kernel answers none. */
+  readonly xdp?: boolean;
+  /** Why they are not, in words. */
+  readonly withoutXdp?: string;
 }
 
 /** A relay or host-specific relay. */

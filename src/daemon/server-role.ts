@@ -84,9 +84,15 @@ export class ServerRole implements Role {
       ...(now.workers.length > 1 ? { workers: now.workers } : {}),
       access: accessStatus(access),
       dataPath: { ...dataPathStatus({ dataPath }), ...(kernel === undefined ? {} : { counters: kernel }) },
+      ...driverStatus(now.answersInDriver),
       counters: { ...counters, ...portCounters },
     });
   }
+}
+
+function driverStatus(answers: boolean | string | undefined): Pick<ServerStatus, 'xdp' | 'withoutXdp'> {
+  if (answers === undefined) return {};
+  return typeof answers === 'string' ? { xdp: false, withoutXdp: answers } : { xdp: true };
 }
 
 function announcedStatus({

@@ -270,6 +270,8 @@ export interface ServerPath {
   readonly counters: Readonly<Record<string, number>>;
   /** Links, addresses, routes or the firewall of the host have changed. */
   readonly work: ServerWork;
+  /** Why no solicitation is answered in the drivers of interfaces (XDP); undefined: they are. */
+  readonly withoutXdp?: string | undefined;
   /** Sets the only addresses that are served and forwarded to. May change {@link work}; `onChange` is not called for that. */
   setAccess(access: AccessList): void;
   /** Sets the limits; the counts stay. May throw a system error: some of the limits are then the earlier ones. */
@@ -295,6 +297,8 @@ export interface ServerPathOptions {
   readonly allowPrivate: boolean;
   readonly access: AccessList;
   readonly limits: Pick<ServerLimits, 'answers' | 'forwarded' | 'forwardedByPair'>;
+  /** Whether solicitations may be answered in the drivers of interfaces, too. Default: `auto`. */
+  readonly xdp?: XdpWish | undefined;
   /**
    * Number of datagrams, of the kinds that the kernel decides, that reached user space; without those whose answers the host's rules
    * refused.

@@ -7,7 +7,17 @@ import { AF_INET } from './socket.ts';
 const RTM_GETRULE = 34;
 /** Size of struct rtmsg and of struct fib_rule_hdr. */
 const BODY = 12;
-const ROUTE = { DST: 1, OIF: 4, PRIORITY: 6, MULTIPATH: 9, TABLE: 15, ENCAP: 22, NH_ID: 30 } as const;
+const ROUTE = {
+  DST: 1,
+  OIF: 4,
+  GATEWAY: 5,
+  PRIORITY: 6,
+  MULTIPATH: 9,
+  TABLE: 15,
+  VIA: 18,
+  ENCAP: 22,
+  NH_ID: 30,
+} as const;
 const RTN_UNICAST = 1;
 /** Types of routes that matter: local ranges, and routes that lead nowhere (blackhole, unreachable, prohibit, throw). */
 const NO_UNICAST = [2, 6, 7, 8, 9];
@@ -37,6 +47,8 @@ export interface TableRoute extends Ipv4Route {
   readonly metric: number;
   /** As `interfaces`, but including those that are not plain or may change without a message. */
   readonly leads: readonly number[];
+  /** The gateway; undefined if it needs none, 0 if there is not exactly one. */
+  readonly gateway: number | undefined;
 }
 
 export interface Ipv4Routing {
@@ -145,14 +157,18 @@ function isUsualRule(view: DataView, at: number, end: number): boolean {
 function routeIn(view: DataView, at: number, end: number, anyTable = false): TableRoute | undefined {
   const [, prefixLength = 0, , , shortTable = 0, , , type] = octets(view, at, 8);
   let [table, destination, metric, isPlain] = [shortTable, 0, 0, type === RTN_UNICAST];
+  let gateway: number | undefined;
   const interfaces: number[] = [];
   forEachAttribute(view, at + BODY, end, (type, value, valueEnd) => {
     if (type === ROUTE.TABLE) table = view.getUint32(value, true);
     else if (type === ROUTE.DST) destination = view.getUint32(value);
     else if (type === ROUTE.PRIORITY) metric = view.getUint32(value, true);
+    else if (type === ROUTE.GATEWAY) gateway = view.getUint32(value);
+    else if (type === ROUTE.VIA) gateway = 0;
     else if (type === ROUTE.OIF) interfaces.push(view.getUint32(value, true));
     else if (type === ROUTE.ENCAP || type === ROUTE.NH_ID) isPlain = false;
     else if (type === ROUTE.MULTIPATH) {
+      gateway = 0;
       // struct rtnexthop: length, flags, weight, index, then attributes of its own
       for (let hop = value; hop + 8 <= valueEnd; hop += align(Math.max(8, view.getUint16(hop, true)))) {
         interfaces.push(view.getUint32(hop + 4, true));
@@ -165,7 +181,7 @@ function routeIn(view: DataView, at: number, end: number, anyTable = false): Tab
   const isOwnAddress = type !== RTN_UNICAST && table === 255 && prefixLength === 32;
   if ((!anyTable && !USUAL_TABLES.has(table)) || isOwnAddress) return undefined;
   const leads = type === RTN_UNICAST ? interfaces : [];
-  return { destination, prefixLength, interfaces: isPlain ? interfaces : [], table, metric, leads };
+  return { destination, prefixLength, interfaces: isPlain ? interfaces : [], table, metric, leads, gateway };
 }
 
 /** Requests a complete list. False if `take` returns false or the kernel refuses. */

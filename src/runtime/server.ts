@@ -5,7 +5,7 @@ import { SERVER_LIMITS, SERVER_SOCKET, partOf, workersPart } from '../core/serve
 import type { ClientKey, ServerLimits, ServerMachine, SharedWork } from '../core/server/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import { countSystemFailure, isShortage } from '../io/system-failures.ts';
-import type { CancelTimer, NetworkMonitor, ServerPath, ServerWork, Udp } from '../io/ports.ts';
+import type { CancelTimer, NetworkMonitor, ServerPath, ServerWork, Udp, XdpWish } from '../io/ports.ts';
 import { EnvironmentError } from '../io/errors.ts';
 import { TEREDO_PORT } from '../wire/index.ts';
 import type { Ipv4 } from '../wire/index.ts';
@@ -45,6 +45,8 @@ export interface ServerSettings {
   readonly dataPath?: DataPathWish | undefined;
   /** Threads that share the work of this process (adr/0029). Default 1. */
   readonly workers?: number | undefined;
+  /** Whether the kernel path begins in the drivers of interfaces. Default: `auto`. */
+  readonly xdp?: XdpWish | undefined;
 }
 
 /** The kernel's part of an address's limit, where the kernel does its part of the work; this process has the rest. */
@@ -135,6 +137,7 @@ export class Server extends EventEmitter<ServerEvents> {
       announced,
       dataPath,
       kernelCounters: this.serverPath?.counters,
+      answersInDriver: this.answersInDriver,
       limitsReached: this.limitLog.recent,
       counters: Object.freeze(this.counters),
       portCounters: Object.freeze(this.portCounters),
@@ -162,6 +165,11 @@ export class Server extends EventEmitter<ServerEvents> {
   /** The data path that answers solicitations and forwards bubbles; where it is not the kernel, the reason, unless it was asked for. */
   get dataPath(): DataPath {
     return this.path;
+  }
+
+  /** Whether the drivers of interfaces answer solicitations, or why not; undefined where the kernel answers none. */
+  private get answersInDriver(): true | string | undefined {
+    return this.serverPath?.work.answers === true ? (this.serverPath.withoutXdp ?? true) : undefined;
   }
 
   /** Which IPv4 addresses are served. */
@@ -269,6 +277,7 @@ export class Server extends EventEmitter<ServerEvents> {
         allowPrivate: settings.allowPrivate ?? false,
         access: machine.access,
         limits: kernelsPart(this.limits),
+        xdp: settings.xdp,
         arrived: () => this.arrived,
         limitHits: machine.limitHits,
         onLimit: () => this.limitLog.trigger(),

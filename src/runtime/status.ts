@@ -47,6 +47,8 @@ export interface ServerSnapshot extends ServerMachineStatus, RoleSnapshot {
   readonly announced: { readonly primary: Ipv4; readonly secondary: Ipv4 | undefined };
   /** The part of `counters` that the kernel did. Undefined without a kernel path. */
   readonly kernelCounters: Readonly<Record<string, number>> | undefined;
+  /** Whether the drivers of interfaces answer solicitations, or why not; undefined where the kernel answers none. */
+  readonly answersInDriver: true | string | undefined;
   /** The threads that share the work of the process. */
   readonly workers: readonly { readonly receivedDatagrams: number }[];
 }

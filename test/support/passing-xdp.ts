@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import type { Namespace } from '../../src/lab/index.ts';
 import { check, libbpf } from '../../src/linux/bpf/libbpf.ts';
 import { Memory } from '../../src/linux/libc.ts';
 
@@ -13,4 +15,10 @@ export function loadPassingXdp(): number {
   instructions.bytes[8] = EXIT;
   const { address } = instructions;
   return check('bpf_prog_load', libbpf().loadInstructions(BPF_PROG_TYPE_XDP, 'pass', 'MIT', address, 2, 0));
+}
+
+/** Attaches such a program to the driver of an interface, as a veth needs it to take the frames that a driver at its other end gives back. */
+export function passInDriver(host: Namespace, name: string): void {
+  const [, id] = /^prog_id:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${loadPassingXdp()}`, 'utf8'))!;
+  host.execute('bpftool', 'net', 'attach', 'xdpdrv', 'id', id!, 'dev', name);
 }

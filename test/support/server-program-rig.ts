@@ -194,7 +194,7 @@ export class ServerProgramRig {
   runInDriver(frame: Uint8Array): TestRun {
     const { verdict, frame: after } = this.driverRuns.run(frame);
     if (verdict === DRIVER_VERDICT.carried) return { verdict: VERDICT.carried, frame: after };
-    if (verdict === DRIVER_VERDICT.dropped) return { verdict: VERDICT.dropped, frame: after };
+    if (verdict === DRIVER_VERDICT.dropped) return { verdict: VERDICT.dropped, frame };
     expectEqual({ verdict, frame: after }, { verdict: DRIVER_VERDICT.goOn, frame });
     return this.runsBehind.run(frame);
   }
@@ -231,10 +231,23 @@ export class ServerProgramRig {
   }
 }
 
-/** As `toEqual`, in a hundredth of the time where they are equal. */
+/** As `toEqual`, in a hundredth of the time where they are equal. IPv4 identifications may differ. */
 function expectEqual(got: TestRun, wanted: TestRun): void {
-  if (got.verdict !== wanted.verdict || Buffer.compare(got.frame, wanted.frame) !== 0)
-    expect(got).toEqual(wanted);
+  const [one, other] = [withoutIdentification(got.frame), withoutIdentification(wanted.frame)];
+  if (got.verdict !== wanted.verdict || Buffer.compare(one, other) !== 0)
+    expect({ ...got, frame: one }).toEqual({ ...wanted, frame: other });
+}
+
+/** A frame with the sum of identification and header checksum in place of both: that is the same for right headers that are else the same. */
+function withoutIdentification(frame: Uint8Array): Uint8Array {
+  if (frame.length < ETHERNET + 20) return frame;
+  const copy = frame.slice();
+  const view = new DataView(copy.buffer);
+  const [id, checksum] = [ETHERNET + 4, ETHERNET + 10];
+  const sum = foldSum(view.getUint16(id) + view.getUint16(checksum));
+  view.setUint16(id, sum === 0xffff ? 0 : sum);
+  view.setUint16(checksum, 0);
+  return copy;
 }
 
 /** Unwraps an outgoing frame. Its headers have to be those of a server's datagram, and its checksums correct. */

@@ -85,6 +85,7 @@ function serverRows(sample: Sample, status: ServerStatus): Row[] {
     ['access', accessInWords(status.access)],
     ['traffic', workInWords(sample)],
     ...workersRow(status),
+    ...driverRow(status),
     ...commonRows(status),
   ];
 }
@@ -126,6 +127,12 @@ function trafficRow(sample: Sample): Row[] {
   const received = formatOctets(traffic.receivedBytes) + rate('receivedBytes');
   const sent = formatOctets(traffic.sentBytes) + rate('sentBytes');
   return [['traffic', `received ${received}, sent ${sent}`]];
+}
+
+/** Where solicitations are answered, or not, in the drivers of interfaces. */
+function driverRow({ xdp, withoutXdp }: ServerStatus): Row[] {
+  if (xdp === undefined) return [];
+  return [['XDP', xdp ? 'solicitations are answered in the driver' : `no: ${withoutXdp}`]];
 }
 
 /** The share of each worker in the datagrams, since the start. */

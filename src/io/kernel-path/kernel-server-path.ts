@@ -3,7 +3,8 @@ import { attach, filterHandle } from '../../linux/bpf/attachment.ts';
 import type { Attachment } from '../../linux/bpf/attachment.ts';
 import type { LinkStore } from '../../linux/bpf/link-store.ts';
 import type { MODE } from '../../linux/bpf/server-layout.ts';
-import { ServerProgram } from '../../linux/bpf/server-program.ts';
+import { loadServerProgram } from '../../linux/bpf/server-program.ts';
+import type { ServerProgram } from '../../linux/bpf/server-program.ts';
 import { ipv4Routing } from '../../linux/ipv4-routes.ts';
 import { NetlinkMonitor } from '../../linux/netlink-monitor.ts';
 import { readSysctl, udpBufferOverflows } from '../../linux/proc.ts';
@@ -16,6 +17,8 @@ import type { Clock, Entropy, HostNetwork, ServerPath, ServerPathOptions, Server
 import { serverUplinks } from './server-uplinks.ts';
 import type { ServerUplinks } from './server-uplinks.ts';
 import { Debounce } from '../debounce.ts';
+import { DriverPath } from './driver-path.ts';
+import { XDP_OFF } from './xdp-arrivals.ts';
 import { SocketArrivals } from './socket-arrivals.ts';
 
 const USUAL_TTL = 64;
@@ -43,6 +46,7 @@ export class KernelServerPath implements ServerPath {
   private readonly network: HostNetwork;
   private readonly monitor = new NetlinkMonitor();
   private readonly program: ServerProgram;
+  private readonly driver: DriverPath;
   private readonly key = new Uint8Array(8);
   private readonly clock: Clock;
   /** Of its filters, before kernel 6.6. */
@@ -81,11 +85,12 @@ export class KernelServerPath implements ServerPath {
     this.network = network;
     this.debounce = new Debounce(clock, () => this.followNow());
     try {
-      this.program = new ServerProgram();
+      this.program = loadServerProgram(options.xdp === 'off' ? XDP_OFF : undefined);
     } catch (error) {
       this.monitor.close();
       throw error;
     }
+    this.driver = new DriverPath(this.program, options.xdp ?? 'auto', links);
     entropy.fill(this.key);
     try {
       this.handle = filterHandle({ address: options.primary, port: TEREDO_PORT });
@@ -103,6 +108,10 @@ export class KernelServerPath implements ServerPath {
 
   get counters(): Readonly<Record<string, number>> {
     return this.closed ? {} : this.program.readCounters();
+  }
+
+  get withoutXdp(): string | undefined {
+    return this.driver.why;
   }
 
   get work(): ServerWork {
@@ -156,8 +165,10 @@ export class KernelServerPath implements ServerPath {
     this.debounce.close();
     this.monitor.close();
     this.detach();
+    this.driver.close();
     this.program.close();
     // Where descriptors were short, there are some now.
+    this.driver.close();
     for (const [ifindex, attachment] of this.attachments) this.detachFrom(ifindex, attachment);
   }
 
@@ -221,6 +232,7 @@ export class KernelServerPath implements ServerPath {
     for (const [ifindex, attachment] of this.attachments) {
       if (!at.has(ifindex) && !this.detachFrom(ifindex, attachment)) this.debounce.again();
     }
+    this.driver.follow(uplinks, host.links.links.values());
     // The configuration comes first: the programs already attached may have another route out now.
     this.look(uplinks);
     for (const ifindex of at)
@@ -298,14 +310,16 @@ export class KernelServerPath implements ServerPath {
     return attachment.close() && this.attachments.delete(ifindex);
   }
 
-  private configure({ uplink, ranges, anySource }: ServerUplinks, mode: keyof typeof MODE): void {
+  private configure(uplinks: ServerUplinks, mode: keyof typeof MODE): void {
+    const { uplink, ranges, anySource } = uplinks;
     const { primary, secondary = 0, announced, advertisement, answers, allowPrivate } = this.options;
     // Handled like addresses of this host: datagrams from or to them go to the sockets.
     const others = [announced.primary, announced.secondary ?? 0]
       .filter((address) => address !== 0 && address !== primary && address !== secondary)
       .map((address) => ({ address, prefixLength: 32 }));
+    const driver = answers ? this.driver.look(uplinks) : undefined;
     const ttl = Number(readSysctl('net/ipv4/ip_default_ttl') ?? USUAL_TTL);
-    const situation = JSON.stringify([uplink, ranges, anySource, mode, ttl]);
+    const situation = JSON.stringify([uplink, ranges, anySource, mode, ttl, driver]);
     if (situation === this.situation) return;
     this.program.configure({
       primary,
@@ -323,6 +337,7 @@ export class KernelServerPath implements ServerPath {
       mode,
       anySource,
       access: this.access,
+      driver,
     });
     this.situation = situation;
   }

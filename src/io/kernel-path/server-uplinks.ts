@@ -10,6 +10,8 @@ import { isStrict } from './host-links.ts';
 import type { HostLinks } from './host-links.ts';
 import { isOnlyWayOut, mayBeSentTo } from './only-way-out.ts';
 import type { Ipv4Subnet } from '../ports.ts';
+import { wayBack } from './way-back.ts';
+import type { WayBack } from './way-back.ts';
 
 /** The most interfaces by which the server's address may be reached. */
 const MOST_INTERFACES = 32;
@@ -31,6 +33,8 @@ export interface ServerUplinks {
   readonly ranges: readonly AddressRange[];
   /** Whether the route out does not depend on the source address. */
   readonly anySource: boolean;
+  /** The next host on the way back, or why a driver cannot know it; undefined if there may be several ways: then it is the host that asks. */
+  readonly wayBack: WayBack | string | undefined;
 }
 
 /** Throws an Error with an explanation if the program cannot be attached. `own`: the server's addresses, the primary one first. */
@@ -46,6 +50,7 @@ export function serverUplinks(own: readonly Ipv4[], host: HostIpv4, allowPrivate
     uplink,
     ranges: rangesOfSockets(own, at, host, allowPrivate),
     anySource: routing.rules === 'usual',
+    wayBack: uplink === 0 ? undefined : wayBack(uplink, routing.routes, allowPrivate),
   };
 }
 

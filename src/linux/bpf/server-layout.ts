@@ -69,7 +69,8 @@ export const DRIVER_LINK = { ifindex: 0, address: 4, gateway: 10, SIZE: 16 } as 
 /** A range in the configuration. */
 export const RANGE = { address: 0, mask: 4, SIZE: 8 } as const;
 export const ACCESS_KEY = { length: 0, prefix: 4, SIZE: 8 } as const;
-/** Buckets count parts of tokens, and units of time (2^10 ns). */
-export const PARTS = 2 ** 36;
-export const UNITS_PER_SECOND = 1e9 / 2 ** 10;
+/** Parts of a token, parts of those in the rate of filling, and units of time (2^22 ns). */
+export const TOKEN = 2 ** 12;
+export const RATE = 2 ** 20;
+export const UNITS_PER_SECOND = 1e9 / 2 ** 22;
 export const BUDGET = { burst: 0, perUnit: 8, fill: 16, SIZE: 24 } as const;

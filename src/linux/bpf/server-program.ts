@@ -1,5 +1,6 @@
 import { AccessMap } from './access-map.ts';
 import type { AccessVerdicts } from './access-map.ts';
+import { SystemCallError } from '../errors.ts';
 import { LimitMap } from './limit-map.ts';
 import type { ReachedLimit } from './limit-map.ts';
 import { Program } from './program.ts';
@@ -13,10 +14,11 @@ import {
   MAX_NEAR,
   MAX_RANGES,
   MODE,
-  PARTS,
   RANGE,
+  RATE,
   SERVER_CONFIG as CONFIG,
   SERVER_KERNEL_COUNTERS,
+  TOKEN,
   UNITS_PER_SECOND,
 } from './server-layout.ts';
 
@@ -83,11 +85,34 @@ const NEVER = 1n << 62n;
 const ANY_NUMBER = (1n << 64n) - 1n;
 const NO_DRIVER: DriverWork = { links: [], near: [] };
 
-/** The server's program with its maps, not attached. Throws as {@link Program}. */
+/**
+ * The server's programs, with the one for drivers where this kernel takes it. `withoutXdp`: why that one is not wanted. Throws as
+ * {@link Program}.
+ */
+export function loadServerProgram(withoutXdp?: string): ServerProgram {
+  if (withoutXdp !== undefined) return new ServerProgram(withoutXdp);
+  try {
+    return new ServerProgram();
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    return new ServerProgram(`this kernel refuses the program (${error.code})`);
+  }
+}
+
+/** The server's programs with their maps, not attached. Throws as {@link Program}. */
 export class ServerProgram {
-  private readonly program = new Program('server', {});
-  private readonly access = new AccessMap(this.program.map('access'));
-  private readonly limits = new LimitMap(this.program.map('limit_hits'));
+  /** Why the program for drivers (XDP) is not loaded; undefined: it is. */
+  readonly withoutXdp: string | undefined;
+  private readonly program: Program<'server'>;
+  private readonly access: AccessMap;
+  private readonly limits: LimitMap;
+
+  constructor(withoutXdp?: string) {
+    this.withoutXdp = withoutXdp;
+    this.program = new Program('server', {}, {}, withoutXdp === undefined ? [] : ['serve_in_driver']);
+    this.access = new AccessMap(this.program.map('access'));
+    this.limits = new LimitMap(this.program.map('limit_hits'));
+  }
 
   get fd(): number {
     return this.program.program('serve');
@@ -175,8 +200,8 @@ export class ServerProgram {
         Math.min(tokens, MOST_TOKENS),
       ) as [number, number];
       writeRecord(this.program.map('budgets'), BUDGETS[name], BUDGET.SIZE, (view) => {
-        view.setBigUint64(BUDGET.burst, BigInt(Math.floor(most * PARTS)), true);
-        view.setBigUint64(BUDGET.perUnit, BigInt(Math.floor((rate * PARTS) / UNITS_PER_SECOND)), true);
+        view.setBigUint64(BUDGET.burst, BigInt(Math.floor(most * TOKEN)), true);
+        view.setBigUint64(BUDGET.perUnit, BigInt(Math.floor((rate * TOKEN * RATE) / UNITS_PER_SECOND)), true);
         const fill = rate === 0 ? NEVER : BigInt(Math.ceil((most / rate) * UNITS_PER_SECOND));
         view.setBigUint64(BUDGET.fill, fill, true);
       });

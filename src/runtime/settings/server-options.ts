@@ -10,6 +10,7 @@ import {
   dataPath,
   limitOption,
   nameOf,
+  XDP,
 } from './common-options.ts';
 import { HOST_ADDRESS, SECONDARY, WORKERS, text } from './kinds.ts';
 import type { Options } from './option.ts';
@@ -41,6 +42,7 @@ export const SERVER_OPTIONS = {
     help: 'answer only clients with a key: lines of client id and secret, "expired" behind old ones',
   },
   dataPath: dataPath('answers solicitations and forwards bubbles'),
+  xdp: XDP,
   workers: {
     kind: WORKERS,
     default: 1,
