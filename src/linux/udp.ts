@@ -23,15 +23,15 @@ import type { SocketOption } from './socket.ts';
 /** Messages per system call: datagrams, or runs of them. */
 const BATCH = 64;
 /** Runs have up to 64 KB each: fewer per call, so that they stay in the cache, and that a call is not a long turn. */
-const BATCH_OF_RUNS = 8;
+const BATCH_OF_RUNS = 16;
 /** For a socket that expects few datagrams; a client may have hundreds. */
 const BATCH_OF_FEW = 2;
 /** Datagrams in one batch. */
 const MOST = 1_024;
 /** System calls in one turn of the event loop, before timers and other descriptors are served. */
 const CALLS_A_TURN = 16;
-/** Octets after which a turn ends, too: a millisecond's work. */
-const OCTETS_A_TURN = 256 << 10;
+/** Octets after which a turn ends, too: some two milliseconds' work. adr/0030 */
+const OCTETS_A_TURN = 512 << 10;
 /** The largest UDP payload over IPv4. C-24 */
 const MAX_DATAGRAM = 65_507;
 const MSG_DONTWAIT = 0x40;
