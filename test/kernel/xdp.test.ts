@@ -48,7 +48,7 @@ async function start(net: Internet, xdp: string, clientPath = 'kernel'): Promise
 
 test('TCP in both directions through client and relay: the right octets, many datagrams in one packet, each counted', async () => {
   await using net = new Internet();
-  const { client, address } = await start(net, 'auto');
+  const { client, address } = await start(net, 'on');
   const merges = async (host: Namespace, role: Role, send: () => Promise<unknown>): Promise<void> => {
     countPackets(host);
     const before = await kernelPathOf(host, role);
