@@ -118,7 +118,7 @@ async function layWire(site: Site, from: Namespace, capture: string): Promise<Ru
   return wire;
 }
 
-/** tshark's output on a capture; it recognises the datagrams as Teredo by their form. */
+/** tshark's output on a capture; it recognises the datagrams as Teredo by their form, also where a port is another protocol's. */
 function judge(file: string): { bad: string[]; longest: number; segments: number } {
   const summing = ['ip', 'udp', 'tcp'].flatMap((protocol) => ['-o', `${protocol}.check_checksum:TRUE`]);
   const columns = ['frame.number', 'frame.len', 'ipv6.nxt', ...SUMS, ...FRAGMENTS, ...DETAILS].flatMap(
@@ -126,7 +126,18 @@ function judge(file: string): { bad: string[]; longest: number; segments: number
   );
   const { stdout, stderr, status } = spawnSync(
     'tshark',
-    ['-r', file, ...summing, '--enable-heuristic', 'teredo_udp', '-T', 'fields', ...columns],
+    [
+      '-r',
+      file,
+      ...summing,
+      '-o',
+      'udp.try_heuristic_first:TRUE',
+      '--enable-heuristic',
+      'teredo_udp',
+      '-T',
+      'fields',
+      ...columns,
+    ],
     { encoding: 'utf8', maxBuffer: 1 << 26 },
   );
   if (status !== 0) throw new Error(stderr);
