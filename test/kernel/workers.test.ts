@@ -81,19 +81,15 @@ test('clients of several workers qualify, find each other, and are served by cha
   expect(await ping(a.client, await teredoAddress(b.client), 10_000)).toBeDefined();
   const asker = addHost(net, 'asker', SOURCES[0]!);
   for (const address of SOURCES.slice(1)) asker.ip('address', 'add', `${address}/24`, 'dev', 'wan');
+  const solicit = (count: number): Promise<unknown> =>
+    send(asker, { from: SOURCES, to: SERVER_ADDRESS, toPort: 3544, payloads: [solicitation()], count });
   server.write([...lines, 'data-path = "user"', 'deny = ["192.0.2.0/24"]']);
   expect((await server.reload()).output).toContain('changed: deny');
-  await send(asker, {
-    from: SOURCES,
-    to: SERVER_ADDRESS,
-    toPort: 3544,
-    payloads: [solicitation()],
-    count: 64,
-  });
-  await until('each refusal', async () => {
-    const { counters } = (await statusOf(net.server, 'server'))!;
-    return counters['droppedDenied'] === 64;
-  });
+  // A worker has the change a moment after the answer to the reload.
+  await until(
+    'each refusal',
+    async () => (await countedWhile(net, 'droppedDenied', () => solicit(64))) >= 64,
+  );
   const limits = ['data-path = "user"', 'limits.forwarded.shared.burst = 31'];
   server.write([...lines, ...limits]);
   expect(await server.reload()).toEqual({
@@ -108,20 +104,21 @@ test('clients of several workers qualify, find each other, and are served by cha
     'limits.answers.reserve.burst = 1',
   ]);
   expect((await server.reload()).output).toContain('changed: deny');
-  await send(asker, {
-    from: SOURCES,
-    to: SERVER_ADDRESS,
-    toPort: 3544,
-    payloads: [solicitation()],
-    count: 128,
-  });
-  await until('each answer that is left', async () => {
-    const { counters } = (await statusOf(net.server, 'server'))!;
-    return counters['droppedAnswerLimit']! > 0;
-  });
+  await until(
+    'each answer that is left',
+    async () => (await countedWhile(net, 'droppedAnswerLimit', () => solicit(128))) > 0,
+  );
   await server.running.stop();
   expect(server.running.output).toMatch(/limit answers reached by 192\.0\.2\.\d+/);
 });
+
+/** By how much a counter of the server grows during some work. */
+async function countedWhile(net: Internet, name: string, work: () => Promise<unknown>): Promise<number> {
+  const count = async (): Promise<number> => (await statusOf(net.server, 'server'))!.counters[name] ?? 0;
+  const before = await count();
+  await work();
+  return (await count()) - before;
+}
 
 test('workers beside the kernel path: the kernel answers, and when a rule of the host ends that, the workers do', async () => {
   await using net = new Internet();
