@@ -120,7 +120,7 @@ export class TunReader {
     this.readEnd = 0;
   }
 
-  /** Cuts and delivers some of the packets that wait, and goes on with the others after all other descriptors have had their turn. */
+  /** Cuts and delivers some of the packets that wait. The others follow after all other descriptors have had their turn. */
   private cutSome(most = OCTETS_A_TURN): void {
     this.resuming = undefined;
     const { waiting } = this;

@@ -80,7 +80,7 @@ test('it is off when that is wished, and there is a reason; all is carried at tc
   expect(counters!['carriedIn']).toBeGreaterThan(MOST_OF_FEW);
 });
 
-test('another process detaches the program: `decap` goes on alone, and the status says so', async () => {
+test('another process detaches the program: `decap` works alone, and the status says so', async () => {
   await using net = new Internet();
   const { client, address } = await start(net, 'on');
   expect(await transfer(net.native, client, address, FEW)).toMatchObject({ whole: true });
