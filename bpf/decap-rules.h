@@ -93,7 +93,7 @@ static __always_inline __u32 reason_to_leave(const struct config *c, const struc
 		return COUNT_inBubble;
 	if (is_extension(inner->nexthdr))
 		return COUNT_inExtension; /* C-31 */
-	if ((__s64)(now - peer->last_rx) >= (__s64)VALIDITY_NS)
+	if (!is_valid(silence_of(peer, now)))
 		return COUNT_inNotHeard;
 	return NO_COUNTER;
 }
@@ -121,7 +121,7 @@ static __always_inline void note_origin(struct peer *peer, bool is_bare)
 static __always_inline void note_received(const struct config *c, struct peer *peer, const struct ipv6hdr *inner, __u32 packets,
 					  __u32 octets, __u64 now)
 {
-	peer->last_rx = now;
+	peer->last_rx = now >> UNIT_SHIFT;
 	__sync_fetch_and_add(&peer->rx_packets, packets);
 	__sync_fetch_and_add(&peer->rx_bytes, octets);
 	report(peer, &inner->saddr, now, c->reporting);

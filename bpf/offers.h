@@ -22,7 +22,7 @@ static __always_inline __u8 add_peer(const struct offer *offer, __u64 now)
 	if (!peer)
 		return OFFER_REFUSED;
 	__builtin_memset(peer, 0, sizeof(*peer));
-	peer->last_rx = offer->last_rx;
+	peer->last_rx = peer->last_tx = units_of(offer->last_rx, now);
 	peer->address = offer->address;
 	peer->port = offer->port;
 	peer->local_port = offer->local_port;
@@ -44,9 +44,7 @@ static __always_inline __u8 follow_offer(const struct offer *offer, __u64 now)
 	if (peer->address != offer->address || peer->port != offer->port || peer->local_port != offer->local_port ||
 	    (peer->route & ROUTE_UPLINK) != offer->uplink)
 		return OFFER_ELSEWHERE;
-	is_news = offer->last_rx > peer->last_rx;
-	if (is_news)
-		peer->last_rx = offer->last_rx;
+	is_news = note_heard(peer, offer->last_rx, now);
 	/* Where it is news, the time in the entry is the older one, even if it has come round. */
 	if (offer->last_rx && (is_news || (__s16)(offer->socket_heard - peer->socket_heard) > 0))
 		peer->socket_heard = offer->socket_heard;

@@ -21,6 +21,43 @@ static __always_inline __s32 age_of(__u32 units, __u32 since)
 	return age < -FAR_UNITS ? 0x7fffffff : age;
 }
 
+/* A time in nanoseconds as the unit in which it is. */
+static __always_inline __u32 units_of(__u64 time, __u64 now)
+{
+	__u64 units = time >> UNIT_SHIFT, present = now >> UNIT_SHIFT;
+
+	return (__s64)(present - units) > OLDEST_UNITS ? present - OLDEST_UNITS : units;
+}
+
+/* The beginning of the unit, in nanoseconds. */
+static __always_inline __u64 instant_of(__u32 units, __u64 now)
+{
+	return ((now >> UNIT_SHIFT) - (__s64)age_of(now >> UNIT_SHIFT, units)) << UNIT_SHIFT;
+}
+
+/* For how long nothing was received from the peer. Negative if user space has set the time: the coarse clock is behind its own. */
+static __always_inline __s32 silence_of(const struct peer *peer, __u64 now)
+{
+	return (__u32)(now >> UNIT_SHIFT) - peer->last_rx;
+}
+
+/* CL-60, R-26. A time further in the future than by the difference of the clocks is one of 52 days ago. */
+static __always_inline bool is_valid(__s32 silence)
+{
+	return silence < VALIDITY_UNITS && silence >= -SPACING_UNITS;
+}
+
+/* Notes that user space has heard the peer, unless it was heard later. Whether it was news. */
+static __always_inline bool note_heard(struct peer *peer, __u64 heard, __u64 now)
+{
+	__u32 units = now >> UNIT_SHIFT, last = units_of(heard, now);
+
+	if (!heard || age_of(units, last) >= age_of(units, peer->last_rx))
+		return false;
+	peer->last_rx = last;
+	return true;
+}
+
 /* Whether this much time has passed. */
 static __always_inline bool has_passed(__u32 units, __u32 since, __s32 span)
 {
@@ -74,8 +111,8 @@ static __always_inline void report(struct peer *peer, const struct in6_addr *add
 		return;
 	}
 	__builtin_memcpy(report->peer, address, sizeof(report->peer));
-	report->last_rx = peer->last_rx;
-	report->last_tx = peer->last_tx;
+	report->last_rx = instant_of(peer->last_rx, now);
+	report->last_tx = instant_of(peer->last_tx, now);
 	report->rx_bytes = __sync_lock_test_and_set(&peer->rx_bytes, 0);
 	report->tx_bytes = __sync_lock_test_and_set(&peer->tx_bytes, 0);
 	packets = __sync_lock_test_and_set((__u64 *)&peer->rx_packets, 0);

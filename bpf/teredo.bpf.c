@@ -81,9 +81,9 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 {
 	__u32 zero = 0, way = way_to(peer);
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
-	__s64 silence = now - peer->last_rx; /* user space's time may be ahead of the coarse clock */
+	__s32 silence = silence_of(peer, now);
 
-	if (silence >= (__s64)VALIDITY_NS)
+	if (!is_valid(silence))
 		return LEFT | COUNT_outNotHeard; /* CL-60, R-26 */
 	if (!c)
 		return LEFT | COUNT_outUnproven;
@@ -102,7 +102,7 @@ static __noinline __u32 way_of_packet(struct __sk_buff *skb, __u32 l2, const str
 	}
 	if (inner->nexthdr == NEXT_NONE)
 		return NO_TRAFFIC | way;
-	if (silence >= (__s64)SILENCE_NS && peer->last_tx > peer->last_rx) {
+	if (silence >= SILENCE_UNITS && age_of(now >> UNIT_SHIFT, peer->last_tx) < silence) {
 		/* A peer that only receives is silent, too: its way stays, and is proven again. */
 		if (take_turn(peer, NOTICE_SHIFT, now, SPACING_UNITS))
 			notify(NOTICE_SILENT, &inner->daddr, &inner->saddr);
@@ -207,7 +207,7 @@ int encap(struct __sk_buff *skb)
 	if (way & NO_TRAFFIC) {
 		count(COUNT_carriedNothing, packets);
 	} else {
-		peer->last_tx = now;
+		peer->last_tx = now >> UNIT_SHIFT;
 		__sync_fetch_and_add(&peer->tx_packets, packets);
 		__sync_fetch_and_add(&peer->tx_bytes, length);
 		report(peer, &inner.daddr, now, c->reporting);
@@ -262,7 +262,7 @@ static __noinline __u32 kind_of_echo(struct __sk_buff *skb, __u32 at, const stru
 		return COUNT_inUnseen;
 	if (!is_proof(&inner->saddr, &reply))
 		return COUNT_inTestReply;
-	peer->last_rx = now;
+	peer->last_rx = now >> UNIT_SHIFT;
 	notify(NOTICE_ANSWERED, &inner->saddr, &inner->daddr);
 	return COUNT_inProof;
 }
@@ -338,7 +338,7 @@ static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner,
 	if (!c)
 		return GO_ON;
 	if (ecn < 0) {
-		peer->last_rx = now; /* dropped, but a sign of life */
+		peer->last_rx = now >> UNIT_SHIFT; /* dropped, but a sign of life */
 		count(COUNT_inEcnDropped, packets);
 		return TC_ACT_SHOT;
 	}
@@ -474,8 +474,7 @@ int amend(struct __sk_buff *skb)
 	peer = bpf_map_lookup_elem(&peers, &amendment.peer);
 	if (!peer)
 		return -1;
-	if (amendment.last_rx > peer->last_rx)
-		peer->last_rx = amendment.last_rx;
+	note_heard(peer, amendment.last_rx, bpf_ktime_get_ns());
 	if (amendment.changes & AMEND_SEEN)
 		peer->socket_heard = amendment.socket_heard;
 	if (amendment.changes & AMEND_WAY) {

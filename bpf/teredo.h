@@ -60,15 +60,20 @@
 /* The role whose own addresses are all in `served`, except Teredo ones. */
 #define ROLE_RELAY 2
 
-/* Times of peers are nanoseconds of CLOCK_MONOTONIC; those in 32 bits are in units of 2^20 of them and wrap round. */
+/*
+ * Times of CLOCK_MONOTONIC: in 64 bits nanoseconds, in 32 bits units of 2^20 of them, 1.05 ms, which wrap round after 52 days. The clock of
+ * the programs (bpf_ktime_get_coarse_ns) has steps of 1 to 10 ms.
+ */
 #define UNIT_SHIFT 20
 #define NS_PER_SECOND 1000000000ULL
-/* PEER_VALIDITY_MS. */
-#define VALIDITY_NS (30 * NS_PER_SECOND)
+/* PEER_VALIDITY_MS, less the unit by which the difference of two times may be too small. */
+#define VALIDITY_UNITS ((__s32)(30 * NS_PER_SECOND >> UNIT_SHIFT) - 1)
 /* CARRIED_SILENCE_MS: after this time without an answer to packets the path to a peer has to be proven again. */
-#define SILENCE_NS (2 * NS_PER_SECOND)
+#define SILENCE_UNITS ((__s32)(2 * NS_PER_SECOND >> UNIT_SHIFT))
 /* A time in 32 bits that seems further in the future than this is one of long ago. */
 #define FAR_UNITS 16777216
+/* An older time is kept as one of so long ago, 13 days, which is far from coming round. */
+#define OLDEST_UNITS 1073741824
 /* The least time between two notices about a peer. */
 #define SPACING_UNITS ((__s32)(NS_PER_SECOND >> UNIT_SHIFT))
 
@@ -145,10 +150,10 @@ struct driver {
 	__u16 is_virtual; /* 1: packets come as another host has left them, some with checksums that are still to be made */
 };
 
-/* 64 bytes; with the hash table's own data 128, and 136 since kernel 6.1. docs/adr/0031 */
+/* 56 bytes; with the hash table's own data 120, and 128 since kernel 6.1. One byte more takes 64 for each peer. docs/adr/0031 */
 struct peer {
-	__u64 last_rx;
-	__u64 last_tx;
+	__u32 last_rx;
+	__u32 last_tx; /* before the first packet: last_rx of that time */
 	__u64 rx_bytes; /* these four: since the latest report */
 	__u64 tx_bytes;
 	__u32 rx_packets; /* read and cleared together with the next */
@@ -178,7 +183,7 @@ struct peer {
  */
 struct amendment {
 	__u8 peer[16];
-	__u64 last_rx; /* 0: unchanged. Never set back */
+	__u64 last_rx; /* nanoseconds, 0: unchanged. Never set back */
 	__u32 last_notice;
 	__u16 socket_heard;
 	__u8 changes;
@@ -189,7 +194,7 @@ struct amendment {
 /* A peer that the kernel may carry, and the result. The program `offer` adds those it does not know, inward only, or notes the times. */
 struct offer {
 	__u8 peer[16];
-	__u64 last_rx; /* 0: not known */
+	__u64 last_rx; /* nanoseconds, 0: not known */
 	__u32 address;
 	__u16 port;
 	__u16 local_port;
@@ -266,7 +271,7 @@ struct notice {
 /* Packets of a peer that were carried since the latest report. */
 struct report {
 	__u8 peer[16];
-	__u64 last_rx;
+	__u64 last_rx; /* nanoseconds */
 	__u64 last_tx;
 	__u64 rx_bytes;
 	__u64 tx_bytes;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { CARRIED_SILENCE_MS } from '../../core/constants.ts';
+import { CARRIED_SILENCE_MS, PEER_VALIDITY_MS } from '../../core/constants.ts';
 import { MAX_FORWARDED_TRAILER_BYTES } from '../../core/server/limits.ts';
 import { OCTETS_PER_TALLY } from '../../core/users/index.ts';
 import { MAX_TRAILER_BYTES } from '../../wire/index.ts';
@@ -22,6 +22,7 @@ import {
   MOST_OFFERS,
   NOTICE,
   NOTICE_KIND,
+  OLDEST_UNITS,
   OFFER,
   OFFER_RESULT,
   PREFIX_TALLIES,
@@ -71,8 +72,12 @@ test('the counters are those of the programs, in their order', () => {
 });
 
 test('limits that the programs share with the machines are the same', () => {
-  const [, seconds] = /^#define SILENCE_NS \((\d+) \* NS_PER_SECOND\)$/m.exec(HEADER)!;
-  expect(Number(seconds) * 1_000).toBe(CARRIED_SILENCE_MS);
+  const seconds = (name: string) =>
+    Number(
+      new RegExp(`^#define ${name} .*\\((\\d+) \\* NS_PER_SECOND >> UNIT_SHIFT\\)`, 'm').exec(HEADER)![1],
+    );
+  expect(seconds('SILENCE_UNITS') * 1_000).toBe(CARRIED_SILENCE_MS);
+  expect(seconds('VALIDITY_UNITS') * 1_000).toBe(PEER_VALIDITY_MS);
   expect(OCTETS_PER_TALLY).toBe(define('TALLY_OCTETS'));
   expect(define('MAX_TRAILERS', SERVER_PROGRAM)).toBe(MAX_FORWARDED_TRAILER_BYTES);
   expect(MAX_TRAILER_BYTES).toBeLessThanOrEqual(MAX_FORWARDED_TRAILER_BYTES);
@@ -87,6 +92,7 @@ test('so are the other constants', () => {
   expect(UNIT_SHIFT).toBe(define('UNIT_SHIFT'));
   expect(LONG_UNIT_SHIFT).toBe(define('LONG_UNIT_SHIFT'));
   expect(FAR_UNITS).toBe(define('FAR_UNITS'));
+  expect(OLDEST_UNITS).toBe(define('OLDEST_UNITS'));
   expect(WAY).toEqual({
     inward: define('WAY_INWARD'),
     checked: define('WAY_CHECKED'),

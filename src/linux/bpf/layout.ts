@@ -57,6 +57,8 @@ export const UNIT_SHIFT = 20;
 export const LONG_UNIT_SHIFT = 26;
 /** A time in 32 bits that lies further ahead is one of long ago. */
 export const FAR_UNITS = 1 << 24;
+/** An older time is kept as one of so long ago. */
+export const OLDEST_UNITS = 1 << 30;
 
 /** A local port's bit is in the map `ports`, in the entry with the number port >> PORTS_SHIFT. */
 export const PORTS_SHIFT = 6;
@@ -108,22 +110,22 @@ export const UPLINK = {
 export const DRIVER = { address: 0, isVirtual: 6, SIZE: 8 } as const;
 export const PEER = {
   lastReceived: 0,
-  lastSent: 8,
-  receivedBytes: 16,
-  sentBytes: 24,
-  receivedPackets: 32,
-  sentPackets: 36,
-  address: 40,
-  port: 44,
-  route: 46,
-  history: 47,
-  lastNotice: 48,
-  lastReport: 52,
-  socketHeard: 56,
-  localPort: 58,
-  lastSampleIn: 60,
-  lastSampleOut: 62,
-  SIZE: 64,
+  lastSent: 4,
+  receivedBytes: 8,
+  sentBytes: 16,
+  receivedPackets: 24,
+  sentPackets: 28,
+  address: 32,
+  port: 36,
+  route: 38,
+  history: 39,
+  lastNotice: 40,
+  lastReport: 44,
+  socketHeard: 48,
+  localPort: 50,
+  lastSampleIn: 52,
+  lastSampleOut: 54,
+  SIZE: 56,
 } as const;
 export const PROOF = {
   nonce: 0,

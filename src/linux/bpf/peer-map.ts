@@ -7,7 +7,6 @@ import {
   HISTORY_FAILURES_SHIFT,
   HISTORY_UNWRAPS,
   LONG_AGO_UNITS,
-  LONG_UNIT_SHIFT,
   OFFER_RESULT,
   PEER,
   ROUTE_WAY_SHIFT,
@@ -18,6 +17,7 @@ import type { Way } from './layout.ts';
 import { libbpf } from './libbpf.ts';
 import { OfferFrame } from './offer-frame.ts';
 import type { OfferResult } from './offer-frame.ts';
+import { instantOf, keptUnitsOf, longAgeOf, longUnitsOf, shortAge, unitsOf } from './peer-times.ts';
 
 const ANY = 0;
 const NO_EXIST = 1;
@@ -29,10 +29,6 @@ const ROUTE_UPLINK = (1 << ROUTE_WAY_SHIFT) - 1;
 export const MOST_FAILURES = 15;
 /** SPACING_UNITS of the programs. */
 const NOTICE_SPACING_UNITS = Math.floor(1e9 / 2 ** UNIT_SHIFT);
-/** The range of times in 16 bits. */
-const LONG_RANGE_NS = 2 ** (16 + LONG_UNIT_SHIFT);
-/** Differences of clocks and of the units of times. */
-const SLACK_NS = 1e9;
 /** Entries read by one call; no bucket of the table holds as many. */
 const BATCH = 4_096;
 /** Entries read or removed at one step: to move or to report as many takes 1 or 2 ms. No bucket holds as many. */
@@ -49,7 +45,7 @@ export interface PeerRoute {
   readonly uplink: number;
 }
 
-/** Packets of a peer that the kernel has carried: from a report, or from a removed entry. Times are ns of CLOCK_MONOTONIC, 0: never. */
+/** Packets of a peer that the kernel has carried since its last report. Times are ns of CLOCK_MONOTONIC; that of no packet means nothing. */
 export interface Carried {
   lastReceived: number;
   lastSent: number;
@@ -142,9 +138,11 @@ export class PeerMap {
     this.setKey(peer, offset);
     this.value.bytes.fill(0);
     this.setRoute(route);
-    view.setBigUint64(PEER.lastReceived, BigInt(Math.max(0, Math.floor(heardAt))), true);
+    const heard = keptUnitsOf(heardAt, now);
+    view.setUint32(PEER.lastReceived, heard, true);
+    view.setUint32(PEER.lastSent, heard, true);
     // The first report and the first notice are due at once.
-    const before = (unitsOf(now) - LONG_AGO_UNITS) >>> 0;
+    const before = noticeLongAgo(now);
     view.setUint32(PEER.lastNotice, before, true);
     view.setUint32(PEER.lastReport, before, true);
     view.setUint16(PEER.socketHeard, longUnitsOf(heardAt), true);
@@ -153,14 +151,14 @@ export class PeerMap {
     const added = this.lib.update(this.fd, this.key.address, this.value.address, NO_EXIST);
     if (added === 0) this.size++;
     if (added !== -E.EEXIST) return 0 - added;
-    return this.move(route, heardAt, before, carried);
+    return this.move(route, heardAt, now, carried);
   }
 
   /** How far a peer is carried; undefined if it is not in the table. `now`: ns of CLOCK_MONOTONIC. */
   state(peer: Uint8Array, now: number): PeerState | undefined {
     if (!this.read(peer)) return undefined;
     const { view } = this.value;
-    const lastReceived = Number(view.getBigUint64(PEER.lastReceived, true));
+    const lastReceived = instantOf(view.getUint32(PEER.lastReceived, true), now);
     return {
       way: (view.getUint8(PEER.route) >> ROUTE_WAY_SHIFT) as Way,
       address: view.getUint32(PEER.address),
@@ -177,7 +175,7 @@ export class PeerMap {
   /** Reads a peer's packets since its last report, without removing them; false if it is not in the table. */
   readCarried(peer: Uint8Array, carried: Carried): boolean {
     if (!this.read(peer)) return false;
-    readCarried(this.value.view, 0, carried);
+    readCarried(this.value.view, 0, monotonicNs(), carried);
     return true;
   }
 
@@ -216,7 +214,7 @@ export class PeerMap {
     const carried = emptyCarried();
     return new EntryBatches(KEY, PEER.SIZE, STEP).steps(this.lib.takeBatch, this.fd, (peer, view, at) => {
       this.size--;
-      readCarried(view, at, carried);
+      readCarried(view, at, monotonicNs(), carried);
       onTaken(peer, carried);
     });
   }
@@ -256,27 +254,28 @@ export class PeerMap {
     return this.lib.lookup(this.fd, this.key.address, this.value.address) >= 0;
   }
 
-  private move(route: PeerRoute, heardAt: number, noticeAt: number, carried: Carried): number {
+  private move(route: PeerRoute, heardAt: number, now: number, carried: Carried): number {
     const { view } = this.value;
     if (this.lib.lookup(this.fd, this.key.address, this.value.address) < 0) return E.EAGAIN;
-    const heard = BigInt(Math.max(0, Math.floor(heardAt)));
-    const isNews = heard > view.getBigUint64(PEER.lastReceived, true);
+    const heard = keptUnitsOf(heardAt, now);
+    const isNews =
+      heardAt > 0 && instantOf(heard, now) > instantOf(view.getUint32(PEER.lastReceived, true), now);
     const units = longUnitsOf(heardAt);
     // Where it is news, the time in the entry is the older one, even if it has come round.
     const isSeen = heardAt > 0 && (isNews || shortAge(units, view.getUint16(PEER.socketHeard, true)) > 0);
     const isElsewhere = this.isElsewhere(route);
     if (!isElsewhere && !isNews && !isSeen) return 0;
-    if (!isElsewhere && this.amender !== undefined) return this.hear(isNews ? heard : 0n, isSeen, units);
+    if (!isElsewhere && this.amender !== undefined) return this.hear(isNews ? heardAt : 0, isSeen, units);
     if (isElsewhere) {
       // Until the peer is in again, the user path has its packets. No count is lost.
       if (!this.takeKeyed(carried)) return E.EAGAIN;
       this.value.bytes.fill(0, PEER.receivedBytes, PEER.address);
       // The proof was for the old address.
       view.setUint8(PEER.history, 0);
-      view.setUint32(PEER.lastNotice, noticeAt, true);
+      view.setUint32(PEER.lastNotice, noticeLongAgo(now), true);
       this.setRoute(route);
     }
-    if (isNews) view.setBigUint64(PEER.lastReceived, heard, true);
+    if (isNews) view.setUint32(PEER.lastReceived, heard, true);
     if (isSeen) view.setUint16(PEER.socketHeard, units, true);
     const error = this.lib.update(this.fd, this.key.address, this.value.address, ANY);
     if (isElsewhere && error === 0) this.size++;
@@ -284,9 +283,9 @@ export class PeerMap {
   }
 
   /** Notes that the socket has received something from the peer whose key is set; 0, or the error number. */
-  private hear(lastReceived: bigint, isSeen: boolean, units: number): number {
+  private hear(lastReceived: number, isSeen: boolean, units: number): number {
     const isDone = this.amender!.amend(this.key.bytes, (view) => {
-      view.setBigUint64(AMENDMENT.lastReceived, lastReceived, true);
+      view.setBigUint64(AMENDMENT.lastReceived, BigInt(Math.floor(lastReceived)), true);
       view.setUint16(AMENDMENT.socketHeard, units, true);
       view.setUint8(AMENDMENT.changes, isSeen ? AMEND.seen : 0);
     });
@@ -302,7 +301,7 @@ export class PeerMap {
       if (this.lib.delete(this.fd, this.key.address) < 0) return false;
     }
     this.size--;
-    readCarried(this.value.view, 0, carried);
+    readCarried(this.value.view, 0, monotonicNs(), carried);
     return true;
   }
 
@@ -330,36 +329,25 @@ export class PeerMap {
   }
 }
 
-function unitsOf(ns: number): number {
-  return Math.floor(Math.max(0, ns) / 2 ** UNIT_SHIFT) >>> 0;
-}
-
-function longUnitsOf(ns: number): number {
-  return Math.floor(Math.max(0, ns) / 2 ** LONG_UNIT_SHIFT) & 0xffff;
-}
-
-/** Between two times in 16 bits. */
-function shortAge(units: number, since: number): number {
-  return ((units - since) << 16) >> 16;
-}
-
-/**
- * The time since an instant of which 16 bits are known, ns. These come round after 73 minutes; but the entry's last packet, `atLeast` ns ago, is
- * at most seconds younger.
- */
-function longAgeOf(now: number, since: number, atLeast: number): number {
-  const age = shortAge(longUnitsOf(now), since) * 2 ** LONG_UNIT_SHIFT;
-  return age + Math.max(0, Math.ceil((atLeast - SLACK_NS - age) / LONG_RANGE_NS)) * LONG_RANGE_NS;
-}
-
 function seePlace(see: SeePlace, peer: Uint8Array, view: DataView, at: number): void {
   const port = (field: number): number => view.getUint16(at + field);
   see(peer, view.getUint32(at + PEER.address), port(PEER.port), port(PEER.localPort));
 }
 
-function readCarried(view: DataView, at: number, carried: Carried): void {
-  carried.lastReceived = Number(view.getBigUint64(at + PEER.lastReceived, true));
-  carried.lastSent = Number(view.getBigUint64(at + PEER.lastSent, true));
+/** When the latest notice about a new entry was, so that the next is due at once. */
+function noticeLongAgo(now: number): number {
+  return (unitsOf(now) - LONG_AGO_UNITS) >>> 0;
+}
+
+/** CLOCK_MONOTONIC, ns. */
+function monotonicNs(): number {
+  const [seconds, ns] = process.hrtime();
+  return seconds * 1e9 + ns;
+}
+
+function readCarried(view: DataView, at: number, now: number, carried: Carried): void {
+  carried.lastReceived = instantOf(view.getUint32(at + PEER.lastReceived, true), now);
+  carried.lastSent = instantOf(view.getUint32(at + PEER.lastSent, true), now);
   carried.receivedBytes = Number(view.getBigUint64(at + PEER.receivedBytes, true));
   carried.sentBytes = Number(view.getBigUint64(at + PEER.sentBytes, true));
   carried.receivedPackets = view.getUint32(at + PEER.receivedPackets, true);
