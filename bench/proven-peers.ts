@@ -36,10 +36,11 @@ export function provePeers(): number {
 function prove(view: DataView, at: number, now: number): void {
   const uplink = view.getUint8(at + PEER.route) & ((1 << ROUTE_WAY_SHIFT) - 1);
   const units = Math.floor(now / 2 ** UNIT_SHIFT) >>> 0;
+  const longUnits = Math.floor(now / 2 ** LONG_UNIT_SHIFT) & 0xffff;
   view.setUint8(at + PEER.route, uplink | (WAY.checked << ROUTE_WAY_SHIFT));
   view.setUint32(at + PEER.lastNotice, units, true);
-  view.setUint32(at + PEER.socketHeard, units, true);
-  view.setUint16(at + PEER.lastSampleOut, Math.floor(now / 2 ** LONG_UNIT_SHIFT) & 0xffff, true);
+  view.setUint16(at + PEER.socketHeard, longUnits, true);
+  view.setUint16(at + PEER.lastSampleOut, longUnits, true);
 }
 
 /** The descriptor of the largest map of this process with such keys and values. */
