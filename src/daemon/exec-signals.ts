@@ -5,6 +5,8 @@ import { isUnderNohup } from '../io/nohup.ts';
 
 const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const;
 
+type Witness = Pick<GroupWitness, 'ready' | 'isOfGroup' | 'close'>;
+
 /**
  * Signals of this process are for its program, which gets each once: the program is in the same process group, so that the terminal's keys reach it, and
  * jobs work. Signals to this process alone are passed on. Before the program runs, they end this process.
@@ -14,12 +16,13 @@ export class ExecSignals {
   /** Resolves with the first signal that comes before the program runs. */
   readonly early: Promise<Exit>;
   private readonly seen = new Set<NodeJS.Signals>();
-  private readonly witness = new GroupWitness();
+  private readonly witness: Witness;
   private readonly end: () => void;
   private handle: (signal: NodeJS.Signals) => void;
   private guest: Guest | undefined;
 
-  constructor() {
+  constructor(witness: Witness = new GroupWitness()) {
+    this.witness = witness;
     let handle!: (signal: NodeJS.Signals) => void;
     this.early = new Promise((resolve) => (handle = (signal) => resolve({ signal })));
     this.handle = handle;
@@ -49,13 +52,15 @@ export class ExecSignals {
     this.handle = (signal) => void this.passOn(signal);
   }
 
-  /** A program that a signal to both has ended: this process is to end by it, too. A shell continues its script otherwise. */
-  endOf(exit: Exit): Exit {
+  /**
+   * A program that a signal to both has ended: this process is to end by it, too. A shell continues its script otherwise. On a busy machine this process can learn
+   * of the program's end before its own signal; the witness knows.
+   */
+  async endOf(exit: Exit): Promise<Exit> {
     if ('signal' in exit) return exit;
-    const signal = SIGNALS.find(
-      (name) => this.seen.has(name) && exit.status === 128 + constants.signals[name],
-    );
-    return signal === undefined ? exit : { signal };
+    const signal = SIGNALS.find((name) => exit.status === 128 + constants.signals[name]);
+    if (signal === undefined || this.ignored.includes(signal)) return exit;
+    return this.seen.has(signal) || (await this.witness.isOfGroup(signal)) ? { signal } : exit;
   }
 
   close(): void {

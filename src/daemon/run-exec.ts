@@ -29,7 +29,7 @@ export async function runExec(values: GuestValues, making: Promise<Guest>): Prom
       return end;
     };
     const ended = Promise.race([signals.early, making.then((guest) => guest.ended)]);
-    return signals.endOf(await whileQualified(values, (running) => make(making, running), ended, run));
+    return await signals.endOf(await whileQualified(values, (running) => make(making, running), ended, run));
   } finally {
     signals.close();
     unwatch();
