@@ -48,7 +48,7 @@ test('a relay drains by command and at SIGTERM, and loses no ping', async () => 
   for (const one of pings) {
     one.kill('SIGINT');
     await one.exited;
-    expect(one.output).toMatch(/ 0% packet loss/);
+    expect(unanswered(one), one.output).toEqual([]);
   }
   expect(await relay.exited).toBe(0);
   expect(performance.now() - signalledAt).toBeGreaterThan(2_900);
@@ -58,8 +58,17 @@ test('a relay drains by command and at SIGTERM, and loses no ping', async () => 
 
 /** 50 more answers, 20 ms apart. */
 async function oneMoreSecondOf(pings: Running): Promise<void> {
-  const last = Number([...pings.output.matchAll(/icmp_seq=(\d+) /g)].at(-1)![1]);
-  await pings.waitFor(new RegExp(`icmp_seq=${last + 50} `));
+  await pings.waitFor(new RegExp(`icmp_seq=${answered(pings).at(-1)! + 50} `));
+}
+
+/** The numbers without an answer before the last one with an answer. A ping whose answer is on its way when the program ends is not lost. */
+function unanswered(pings: Running): number[] {
+  const numbers = answered(pings);
+  return Array.from({ length: numbers.at(-1)! }, (_, i) => i + 1).filter((one) => !numbers.includes(one));
+}
+
+function answered(pings: Running): number[] {
+  return [...pings.output.matchAll(/icmp_seq=(\d+) /g)].map(([, number]) => Number(number));
 }
 
 test('another user may not drain a relay, and a server has nothing to drain', async () => {
