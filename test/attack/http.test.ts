@@ -1,13 +1,12 @@
 /** Attacks of a local user without privileges on a daemon, by HTTP: through its control socket, and over TCP. */
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { ask } from '../../src/control/control-client.ts';
 import { controlDirectory, controlPath } from '../../src/control/control-path.ts';
 import { Internet, NATIVE_ADDRESS, RELAY_ADDRESS, SERVER_ADDRESS } from '../../src/lab/index.ts';
 import type { Namespace, Running } from '../../src/lab/index.ts';
 import { IS_ALL } from '../support/extent.ts';
 import { nameOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
+import { askAsRoot, workOf } from './root-questions.ts';
 import { HonestPing, memoryOf } from './attack-lab.ts';
 
 const ATTACKER = 65534;
@@ -34,24 +33,6 @@ const MODES = [
 function askByHttp(host: Namespace, where: string, mode: string, uid: number): Running {
   const script = fileURLToPath(new URL('attacker/http.py', import.meta.url));
   return host.spawn('python3', [script, where, String(SECONDS), mode, String(uid)]);
-}
-
-/** Milliseconds of processor time so far. */
-function workOf(program: Running): number {
-  const fields = readFileSync(`/proc/${program.pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
-/** Times to 20 answers of the control protocol, for root. */
-async function askAsRoot(path: string): Promise<number[]> {
-  const times: number[] = [];
-  for (let i = 0; i < 20; i++) {
-    const begun = performance.now();
-    await ask(path, { command: 'status' });
-    times.push(performance.now() - begun);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  return times;
 }
 
 const slowest = (times: readonly number[]): number => Math.round(Math.max(...times));
