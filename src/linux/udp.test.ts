@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Memory, sys } from './libc.ts';
 import { enterNewNetwork } from './netns.ts';
@@ -32,7 +33,7 @@ describe('sending', () => {
     const sent: { to: Receiver; length: number; mark: number }[] = [];
     const lengths = [
       1280, 1280, 1280, 700, 1280, 40, 40, 1280, 1280, 600, 600, 601, 9_000, 9_000, 65_000, 511, 511, 148,
-      148, 148, 64, 64, 63, 63,
+      148, 148, 64, 64, 63, 63, 0, 0, 1, 1,
     ];
     for (let i = 0; i < 200; i++) {
       sent.push({ to: i % 7 < 5 ? a : b, length: lengths[i % lengths.length]!, mark: i });
@@ -49,7 +50,7 @@ describe('sending', () => {
       const expected = sent.filter((datagram) => datagram.to === to);
       await eventually(() => expect(to.datagrams).toHaveLength(expected.length));
       expect(to.datagrams.map((bytes) => ({ length: bytes.length, mark: bytes[0] }))).toEqual(
-        expected.map(({ length, mark }) => ({ length, mark })),
+        expected.map(({ length, mark }) => ({ length, mark: length === 0 ? undefined : mark })),
       );
       for (const bytes of to.datagrams) expect(bytes.every((byte) => byte === bytes[0])).toBe(true);
     }
@@ -265,6 +266,23 @@ describe.skipIf(!isRoot)('on a wire (needs root)', () => {
     }
   });
 
+  test('bubbles to one server: one message for the kernel, single datagrams in order on the wire', async () => {
+    execFileSync('ethtool', ['-K', 'near', 'tx-udp-segmentation', 'off']);
+    const sender = open({ address: ANY });
+    const payloads = Array.from({ length: 60 }, (_, mark) => new Uint8Array(40).fill(mark));
+    for (const payload of payloads) sender.send(payload, 0, 40, OTHER, 3544);
+    const frames = sniff('far');
+    const before = sentMessages();
+    sender.flush();
+
+    expect(sentMessages() - before).toBe(1);
+    const arrived = () => frames().filter((frame) => isTo(frame, OTHER));
+    await eventually(() => expect(arrived()).toHaveLength(60));
+    expect(arrived().map((frame) => frame.slice(42))).toEqual(payloads);
+    for (const frame of arrived()) expect([...frame.slice(38, 40)], 'UDP length').toEqual([0, 48]);
+    expect(sender.counters).toMatchObject({ sentDatagrams: 60, sentBytes: 2_400, sendFailures: {} });
+  });
+
   test('discovery: sent with TTL 1, received by members of the group only (CL-112)', async () => {
     const port = 3544;
     const neighbour = receiver({ address: GROUP, port, group: { address: GROUP, local: HOST } });
@@ -346,6 +364,15 @@ function receiver(options: Partial<UdpOptions> = {}): Receiver {
     }
   });
   return { port: socket.local.port, datagrams };
+}
+
+/** Of UDP, by all sockets of this network, as the kernel counts: a run is one. */
+function sentMessages(): number {
+  const [names, values] = readFileSync('/proc/thread-self/net/snmp', 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('Udp: '))
+    .map((line) => line.split(' '));
+  return Number(values![names!.indexOf('OutDatagrams')]);
 }
 
 function ip(command: string): void {

@@ -16,6 +16,7 @@ import {
   writeIpv6Header,
 } from '../../src/wire/index.ts';
 import type { Ipv6 } from '../../src/wire/index.ts';
+import { cutRuns } from '../support/links.ts';
 
 export const ATTACKER_ADDRESS = '192.0.2.66';
 export const VICTIM_ADDRESS = '192.0.2.99';
@@ -52,6 +53,7 @@ export interface Outcome {
 export function addHost(net: Internet, name: string, address: string): Namespace {
   const host = net.lab.host(name);
   net.attach(host, 'wan', address);
+  cutRuns(net.backbone); // so that counters of packets count datagrams
   return host;
 }
 

@@ -18,6 +18,11 @@ export function switchTxOff(host: Namespace, link: string): void {
   host.execute('ethtool', '-K', link, 'tx', 'off');
 }
 
+/** From now on runs of datagrams (UDP_SEGMENT) leave the interfaces of a host one by one, as on a real wire. */
+export function cutRuns(host: Namespace): void {
+  for (const link of linksOf(host)) host.execute('ethtool', '-K', link, 'tx-udp-segmentation', 'off');
+}
+
 const ALONE = new Set(['bond', 'bridge', 'dummy']);
 
 /** Whether the kernel has interfaces of a kind. */
