@@ -25,7 +25,15 @@ const KERNEL_PATH_ONLY = ['test/kernel/coming-back.test.ts'];
 /** With `TEREDO_TEST_ALL=1`: all tests in which a role of this program runs. */
 const KERNEL_PATH_ALL = [
   'test/kernel/{coming-back,commands,found-again,nat-gateways,nat-pairs,nat-rows,on-the-wire,sizes,topologies}.test.ts',
+  'test/kernel/{drain,gateway-restarts,hole-punching,host-relay-nat}.test.ts',
   'test/interop/**/*.test.ts',
+];
+/** Tests whose roles choose the kernel path themselves: once more with a program in the drivers. */
+const ON_KERNEL_PATH = ['test/kernel/{drain,outer-checksums}.test.ts'];
+const ON_KERNEL_PATH_ALL = [
+  ...ON_KERNEL_PATH,
+  'test/kernel/{arrivals,data-paths,host-firewall,host-rules,inbound,nothing-lost,own-sockets,path-proof}.test.ts',
+  'test/kernel/{peer-traffic,seen-elsewhere,source-routes,uplink-changes,uplink-kinds,uplink-routes,users}.test.ts',
 ];
 
 const isRoot = process.getuid?.() === 0;
@@ -77,7 +85,7 @@ export default defineConfig({
                 ...alone,
                 name: 'alone, kernel path',
                 sequence: { groupOrder: 3 },
-                include: [ATTACKS],
+                include: ALONE,
                 env: KERNEL_PATH_ENV,
               },
             },
@@ -86,7 +94,7 @@ export default defineConfig({
                 ...alone,
                 name: 'alone, XDP',
                 sequence: { groupOrder: 4 },
-                include: [ATTACKS],
+                include: ALONE,
                 env: XDP_ENV,
               },
             },
@@ -96,7 +104,7 @@ export default defineConfig({
       {
         test: {
           name: isAll ? 'XDP' : 'kernel path',
-          include: isAll ? KERNEL_PATH_ALL : KERNEL_PATH,
+          include: isAll ? [...KERNEL_PATH_ALL, ...ON_KERNEL_PATH_ALL] : [...KERNEL_PATH, ...ON_KERNEL_PATH],
           env: XDP_ENV,
           ...real,
         },

@@ -19,7 +19,7 @@ import { IS_ALL, everyNth } from '../support/extent.ts';
 import { proveKernelPath } from '../support/carried.ts';
 import { slowExchanges } from '../support/exchange.ts';
 import { startMiredoClient } from '../support/miredo.ts';
-import { finishPackets, linksOf, switchTxOff } from '../support/links.ts';
+import { finishPackets, linksOf, portTo, switchTxOff } from '../support/links.ts';
 import { framesOf } from '../support/pcap.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
@@ -79,8 +79,11 @@ describe.each(everyNth(3, Object.entries(SETTINGS)))(
         else await startClient(b.client, SERVER_ADDRESS, '--data-path', kind);
         const address = await teredoAddress(b.client);
         await teredoAddress(a.client);
-        await using atPeer = await Capture.start(b.client, 'eth', 'udp and inbound');
-        await using atRelay = await Capture.start(net.relay, 'wan', 'udp and inbound');
+        // At the last port before the host: a program in the host's driver may unwrap datagrams before a capture there.
+        const toPeer = portTo(b.client, 'eth', b.lan);
+        const toRelay = portTo(net.relay, 'wan', net.backbone);
+        await using atPeer = await Capture.start(b.lan, toPeer, 'udp and outbound');
+        await using atRelay = await Capture.start(net.backbone, toRelay, 'udp and outbound');
         for (const [to, at] of [
           [b.client, address],
           [net.native, NATIVE_ADDRESS],

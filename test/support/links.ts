@@ -4,8 +4,26 @@ const CUTTING_AND_SUMMING = ['tx', 'tso', 'tx-udp_tnl-segmentation', 'tx-udp_tnl
 
 /** The names of a host's wires. */
 export function linksOf(host: Namespace): string[] {
-  const links = JSON.parse(host.ip('-j', 'link', 'show', 'type', 'veth')) as { ifname: string }[];
-  return links.map(({ ifname }) => ifname);
+  return linksIn(host).map(({ ifname }) => ifname);
+}
+
+/** The port of a switch to which a host's interface is connected. What it sends is what arrives at the host, before any program there. */
+export function portTo(host: Namespace, link: string, of: Namespace): string {
+  const { link_index: index } = linksIn(host, link)[0]!;
+  return linksIn(of).find(({ ifindex }) => ifindex === index)!.ifname;
+}
+
+interface Link {
+  readonly ifname: string;
+  readonly ifindex: number;
+  /** Of the other end. */
+  readonly link_index: number;
+}
+
+function linksIn(host: Namespace, ...which: string[]): Link[] {
+  return JSON.parse(
+    host.ip('-j', 'link', 'show', ...(which.length > 0 ? which : ['type', 'veth'])),
+  ) as Link[];
 }
 
 /** From now on packets leave the interface segmented and with their checksums, as on a real wire. A virtual wire leaves both to the receiver. */
