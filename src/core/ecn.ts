@@ -26,3 +26,10 @@ export function takeOuterEcn(b: Uint8Array, o: number, tos: number): boolean {
   if (combined !== inner) b[o + 1] = (second & ~(MASK << 4)) | (combined << 4);
   return true;
 }
+
+/** Marks the IPv6 packet at `o` (CE), if its sender understands that. False: it does not. RFC 3168 section 5 */
+export function markCongestion(b: Uint8Array, o: number): boolean {
+  if (((b[o + 1]! >> 4) & MASK) === ECN.NOT_ECT) return false;
+  b[o + 1] = b[o + 1]! | (ECN.CE << 4);
+  return true;
+}

@@ -14,6 +14,7 @@ export class KernelTun implements Tun {
   readonly counters = {
     readPackets: 0,
     readBytes: 0,
+    markedPackets: 0,
     writtenPackets: 0,
     writtenBytes: 0,
     readFailures: {} as Failures,

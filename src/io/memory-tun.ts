@@ -7,6 +7,7 @@ export class MemoryTun implements Tun {
   readonly counters = {
     readPackets: 0,
     readBytes: 0,
+    markedPackets: 0,
     writtenPackets: 0,
     writtenBytes: 0,
     readFailures: {},

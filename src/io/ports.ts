@@ -86,6 +86,8 @@ export interface Udp extends UdpReceiver {
 export interface TunCounters {
   readonly readPackets: number;
   readonly readBytes: number;
+  /** Packets and super-packets that had waited long, and were marked (ECN). */
+  readonly markedPackets: number;
   readonly writtenPackets: number;
   readonly writtenBytes: number;
   readonly readFailures: FailureCounters;

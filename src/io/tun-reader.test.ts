@@ -14,6 +14,7 @@ import {
   writeUint32,
 } from '../wire/index.ts';
 import { TunReader } from './tun-reader.ts';
+import type { ReadCounters } from './tun-reader.ts';
 import { writeNative } from './unfinished-packet.ts';
 
 const SOURCE = parseIpv6('2001:0:c000:201::1')!;
@@ -113,9 +114,49 @@ test('no packet is lost or changed, and each flow keeps its order', async () => 
   );
 });
 
+/** The ECN fields of the segments of 300 super-packets, each of which waits for about so many ms. */
+async function afterWaiting(ecn: number, ms: number): Promise<{ fields: number[][]; marked: number }> {
+  const tun = open();
+  for (let i = 0; i < 300; i++)
+    tun.send(withEcn(superPacket({ flow: 1, segments: 50, sequence: i * 60_000 }), ecn));
+  while (tun.delivered.length < 300 * 50) {
+    tun.reader.turn();
+    tun.clock.now += ms / 16; // a full queue is served in about so many turns
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const all = tun.delivered.map((packet) => (packet[1]! >> 4) & 3);
+  const fields = Array.from({ length: 300 }, (_, i) => [...new Set(all.slice(50 * i, 50 * (i + 1)))]);
+  return { fields, marked: tun.counters.markedPackets };
+}
+
+test.for([1, 2])(
+  'of super-packets with ECN field %i that wait long some are marked, each in all segments',
+  async (ecn) => {
+    const { fields, marked } = await afterWaiting(ecn, 100);
+    expect(marked).toBeGreaterThan(3);
+    expect(marked).toBeLessThan(30);
+    expect(fields.filter(([field]) => field === 3)).toHaveLength(marked);
+    expect(fields.every((one) => one.length === 1 && [ecn, 3].includes(one[0]!))).toBe(true);
+  },
+);
+
+test('super-packets that wait shortly, and those whose sender does not understand a mark, are not marked', async () => {
+  expect((await afterWaiting(2, 4)).marked).toBe(0);
+  const { fields, marked } = await afterWaiting(0, 100);
+  expect([new Set(fields.flat()), marked]).toEqual([new Set([0]), 0]);
+});
+
+function withEcn(frame: Uint8Array, ecn: number): Uint8Array {
+  frame[VNET.LENGTH + 1] = ecn << 4;
+  return frame;
+}
+
 interface FakeTun {
   readonly reader: TunReader;
   readonly delivered: Uint8Array[];
+  readonly counters: ReadCounters;
+  /** In ms; stands still unless a test sets it. */
+  readonly clock: { now: number };
   readonly unread: number;
   send(frame: Uint8Array): void;
   /** Serves the reader as the event loop does, until so many packets are delivered; fails if there are more. */
@@ -123,6 +164,8 @@ interface FakeTun {
 }
 
 function open(onDelivered = (): void => {}): FakeTun {
+  const counters = { readPackets: 0, readBytes: 0, markedPackets: 0, readFailures: {} };
+  const clock = { now: 0 };
   const pair = new Memory(8);
   expect(sys.socketpair(1, 2 | 0o4000, 0, pair.address)).toBe(0); // AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK: it keeps the boundaries of packets
   const [near, far] = [pair.view.getInt32(0, true), pair.view.getInt32(4, true)];
@@ -136,7 +179,8 @@ function open(onDelivered = (): void => {}): FakeTun {
       sys.write(far, frameMemory.address, frame.length);
       return sys.read(near, address, size);
     },
-    { readPackets: 0, readBytes: 0, readFailures: {} },
+    counters,
+    () => clock.now,
   );
   const delivered: Uint8Array[] = [];
   reader.start((batch) => {
@@ -151,6 +195,8 @@ function open(onDelivered = (): void => {}): FakeTun {
   });
   return {
     reader,
+    counters,
+    clock,
     delivered,
     get unread() {
       return frames.length;

@@ -1,3 +1,4 @@
+import { markCongestion } from '../core/ecn.ts';
 import { HEADROOM } from '../core/machine.ts';
 import { countFailure } from '../linux/failures.ts';
 import type { Failures } from '../linux/failures.ts';
@@ -5,6 +6,7 @@ import { Slab } from '../linux/slab.ts';
 import { NOTHING, VNET } from '../linux/tun.ts';
 import { PacketSplitter } from './packet-splitter.ts';
 import type { PacketBatch } from './ports.ts';
+import { StandingQueue } from './standing-queue.ts';
 import { survive } from './system-failures.ts';
 import { LARGEST, WAITING_ROOM, WaitingPackets, copyPacket } from './waiting-packets.ts';
 
@@ -27,20 +29,24 @@ export type ReadPacket = (address: number, size: number) => number;
 export interface ReadCounters {
   readPackets: number;
   readBytes: number;
+  /** Packets and super-packets that had waited long, and were marked (ECN). */
+  markedPackets: number;
   readonly readFailures: Failures;
 }
 
 /**
  * Takes packets from a TUN, and delivers them as they belong on a wire. Super-packets are bulk: they wait in the process, and a few are cut in each
  * turn of the event loop. All that is in the TUN is read before, and single packets go out first. So a ping or a word of a call does not wait
- * behind megabytes of a download, which a TUN would keep in one queue. The order within a flow is kept.
+ * behind megabytes of a download, which a TUN would keep in one queue. The order within a flow is kept. Bulk that waits long is marked (ECN).
  */
 export class TunReader {
   private readonly readPacket: ReadPacket;
   private readonly counters: ReadCounters;
+  private readonly now: () => number;
   private readonly slab = new Slab(1, READS + SEGMENTS + WAITING_ROOM, 0);
   private readonly splitter = new PacketSplitter(this.slab.bytes);
   private readonly waiting = new WaitingPackets(this.slab.bytes, READS + SEGMENTS);
+  private readonly standing = new StandingQueue();
   private readonly batch = {
     count: 0,
     buffer: this.slab.bytes,
@@ -57,9 +63,11 @@ export class TunReader {
   private delivering = false;
   private closed = false;
 
-  constructor(readPacket: ReadPacket, counters: ReadCounters) {
+  /** `now`: a clock, in ms. */
+  constructor(readPacket: ReadPacket, counters: ReadCounters, now = (): number => performance.now()) {
     this.readPacket = readPacket;
     this.counters = counters;
+    this.now = now;
   }
 
   start(onPackets: (batch: PacketBatch) => void): void {
@@ -100,7 +108,7 @@ export class TunReader {
   /** A super-packet waits. */
   private keep(packet: number, length: number): void {
     if (!this.expectsBulk) copyPacket(this.slab.bytes, packet, this.waiting.nextPlace, length);
-    this.waiting.add(length);
+    this.waiting.add(length, this.now());
     this.expectsBulk = true;
   }
 
@@ -126,11 +134,18 @@ export class TunReader {
     const { waiting } = this;
     for (let octets = 0; octets < most && !waiting.isEmpty && !this.closed;) {
       octets += waiting.firstLength;
+      this.markFirst();
       this.cutFirst();
       waiting.removeFirst();
     }
     this.deliver();
     if (!waiting.isEmpty && !this.closed) this.resuming = setImmediate(() => survive(() => this.cutSome()));
+  }
+
+  private markFirst(): void {
+    const now = this.now();
+    if (!this.standing.isDue(now, now - this.waiting.firstAt)) return;
+    if (markCongestion(this.slab.bytes, this.waiting.first)) this.counters.markedPackets++;
   }
 
   private cutFirst(): void {

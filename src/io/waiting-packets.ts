@@ -24,6 +24,7 @@ export class WaitingPackets {
   private readonly free: number[] = [];
   private readonly queue: number[] = [];
   private readonly lengths = new Uint32Array(PLACES);
+  private readonly times = new Float64Array(PLACES);
 
   /** The places are in `bytes`, from `start` on. */
   constructor(bytes: Uint8Array, start: number) {
@@ -45,9 +46,11 @@ export class WaitingPackets {
     return this.offsetOf(this.free.at(-1)!);
   }
 
-  add(length: number): void {
+  /** `now`: in ms. */
+  add(length: number, now: number): void {
     const place = this.free.pop()!;
     this.lengths[place] = length;
+    this.times[place] = now;
     this.queue.push(place);
   }
 
@@ -58,6 +61,11 @@ export class WaitingPackets {
 
   get firstLength(): number {
     return this.lengths[this.queue[0]!]!;
+  }
+
+  /** When the first packet was added. */
+  get firstAt(): number {
+    return this.times[this.queue[0]!]!;
   }
 
   /** Frees the place of the first packet. */

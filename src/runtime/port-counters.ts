@@ -10,9 +10,11 @@ export function countUdp(all: PortCounters, { counters }: UdpReceiver): void {
   addFailures(all, 'udpSendFailures', counters.sendFailures);
 }
 
+/** Refusals of the kernel, and the packets and super-packets that were marked (ECN) because they had waited long. */
 export function countTun(all: PortCounters, { counters }: Tun): void {
   addFailures(all, 'tunReadFailures', counters.readFailures);
   addFailures(all, 'tunWriteFailures', counters.writeFailures);
+  if (counters.markedPackets > 0) add(all, 'tunMarkedPackets', counters.markedPackets);
 }
 
 export function countRaw(all: PortCounters, { failures }: RawIpv6): void {
