@@ -61,6 +61,17 @@ test('more super-packets than can wait stay in the TUN until there is room', asy
   expect(sequencesOf(tun.delivered, 1)).toEqual(Array.from({ length: all * 50 }, (_, i) => i * SEGMENT));
 });
 
+test('a turn in which each packet takes long is over after the batch under way', async () => {
+  const tun = open(() => {
+    const begun = performance.now();
+    while (performance.now() - begun < 2);
+  });
+  for (let i = 0; i < 200; i++) tun.send(single({ flow: i }));
+  tun.reader.turn();
+  expect(tun.delivered).toHaveLength(64);
+  await tun.settled(200);
+});
+
 test('packets that wait go out at the end', () => {
   const tun = open();
   for (let i = 0; i < 20; i++) tun.send(superPacket({ flow: 1, segments: 50, sequence: i * 60_000 }));

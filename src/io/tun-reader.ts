@@ -4,6 +4,7 @@ import { countFailure } from '../linux/failures.ts';
 import type { Failures } from '../linux/failures.ts';
 import { Slab } from '../linux/slab.ts';
 import { NOTHING, VNET } from '../linux/tun.ts';
+import { Turn } from '../linux/turn.ts';
 import { PacketSplitter } from './packet-splitter.ts';
 import type { PacketBatch } from './ports.ts';
 import { StandingQueue } from './standing-queue.ts';
@@ -61,6 +62,7 @@ export class TunReader {
   private expectsBulk = false;
   private resuming: NodeJS.Immediate | undefined;
   private delivering = false;
+  private readonly time = new Turn();
   private closed = false;
 
   /** `now`: a clock, in ms. */
@@ -92,6 +94,7 @@ export class TunReader {
   }
 
   private readAll(): void {
+    this.time.begin();
     for (let reads = 0; reads < READS_A_TURN && !this.closed && !this.waiting.isFull; reads++) {
       const packet = this.expectsBulk ? this.waiting.nextPlace : this.readEnd + HEADROOM;
       const header = packet - VNET.LENGTH;
@@ -101,7 +104,8 @@ export class TunReader {
         return;
       }
       if (this.slab.bytes[header + VNET.GSO_TYPE] !== VNET.GSO_NONE) this.keep(packet, length);
-      else if (this.splitter.finish(header, packet, length)) this.take(packet, length);
+      else if (this.splitter.finish(header, packet, length) && this.take(packet, length) && this.time.isOver)
+        return;
     }
   }
 
@@ -112,20 +116,21 @@ export class TunReader {
     this.expectsBulk = true;
   }
 
-  /** A single packet is delivered with this turn's batch, unless packets of its flow wait. */
-  private take(packet: number, length: number): void {
+  /** A single packet is delivered with this turn's batch, unless packets of its flow wait. Returns whether the batch has gone. */
+  private take(packet: number, length: number): boolean {
     if (!this.waiting.isEmpty && this.waiting.hasFlowOf(packet, length)) {
       this.keep(packet, length);
-      return;
+      return false;
     }
     const at = this.readEnd + HEADROOM;
     if (this.expectsBulk) copyPacket(this.slab.bytes, packet, at, length);
     this.expectsBulk = false;
     this.append(at, length);
     this.readEnd = align(at + length);
-    if (this.batch.count < BATCH && this.readEnd <= BATCH * USUAL) return;
+    if (this.batch.count < BATCH && this.readEnd <= BATCH * USUAL) return false;
     this.deliver();
     this.readEnd = 0;
+    return true;
   }
 
   /** Cuts and delivers some of the packets that wait. The others follow after all other descriptors have had their turn. */

@@ -225,6 +225,23 @@ describe('receiving', () => {
     // The octets that end a turn, and one call of 16 runs.
     expect(Math.max(...turns)).toBeLessThan((512 + 1_024) << 10);
   });
+
+  test('so do they while each datagram takes long', async () => {
+    const [socket, sender] = [open(), open()];
+    const count = 640;
+    for (let i = 0; i < count; i++) sender.send(new Uint8Array(100), 0, 100, LOOPBACK, socket.local.port);
+    sender.flush();
+    let [inTurn, most] = [0, 0];
+    socket.start((batch) => {
+      inTurn += batch.count;
+      most = Math.max(most, inTurn);
+      setImmediate(() => (inTurn = 0));
+      const begun = performance.now();
+      while (performance.now() - begun < 2);
+    });
+    await eventually(() => expect(socket.counters.receivedDatagrams).toBe(count));
+    expect(most).toBe(64); // one call
+  });
 });
 
 test('refuses a port that is taken and an address of another host', () => {

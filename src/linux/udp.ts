@@ -19,6 +19,7 @@ import {
   setOption,
 } from './socket.ts';
 import type { SocketOption } from './socket.ts';
+import { Turn } from './turn.ts';
 
 /** Messages per system call: datagrams, or runs of them. */
 const BATCH = 64;
@@ -79,6 +80,7 @@ export class UdpSocket {
   private readonly batch: ReceivedBatch;
   private poll: Poll | undefined;
   private closed = false;
+  private readonly turn = new Turn();
   private overflows = 0;
 
   /** Throws a SystemCallError if the address or port cannot be used. */
@@ -119,8 +121,9 @@ export class UdpSocket {
     this.outgoing.onRefused = onRefused;
     this.poll = new Poll(this.fd, () => {
       const end = this.counters.receivedBytes + OCTETS_A_TURN;
+      this.turn.begin();
       for (let i = 0; i < CALLS_A_TURN && !this.closed; i++)
-        if (!this.receive(onDatagrams) || this.counters.receivedBytes >= end) return;
+        if (!this.receive(onDatagrams) || this.counters.receivedBytes >= end || this.turn.isOver) return;
     });
   }
 

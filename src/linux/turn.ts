@@ -1,0 +1,15 @@
+/** The time for which one descriptor is served before timers and other descriptors have their turn, ms. The batch under way is finished. */
+const MOST_MS = 1;
+
+/** A turn of a descriptor. Its work may cost very different times: a packet to an unknown peer costs ten times as much as others. */
+export class Turn {
+  private end = 0;
+
+  begin(): void {
+    this.end = performance.now() + MOST_MS;
+  }
+
+  get isOver(): boolean {
+    return performance.now() >= this.end;
+  }
+}
