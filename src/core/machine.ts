@@ -92,8 +92,8 @@ export interface OffloadingMachine extends Machine {
   handleOffloadReset(now: number): void;
   /** A kernel path is available from now on, or no longer. */
   setOffload(on: boolean): void;
-  /** Offers all valid peers at once, which a predecessor of this process has left. */
-  offerAll?(now: number): void;
+  /** Offers all valid peers, which a predecessor of this process has left, some at each step. */
+  offerAll?(now: number): Iterable<void>;
 }
 
 /** A zeroed counter for each name: every reason is visible from the start, and the object keeps one shape. */

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { CommandRing } from '../core/commands.ts';
 import { LimitHits } from '../core/limit-hits.ts';
-import type { Machine } from '../core/machine.ts';
-import type { Clock, Udp } from '../io/ports.ts';
+import type { Machine, OffloadingMachine } from '../core/machine.ts';
+import type { Clock, KernelPath, Udp } from '../io/ports.ts';
 import { MemoryClock } from '../io/memory-clock.ts';
 import { Driver } from './driver.ts';
 
@@ -76,4 +76,39 @@ test('an instant that moves to a later one costs no new timer, and is kept', () 
   driver.request((now) => (machine.dueAt = now + 1));
   memory.advance(1);
   expect(machine.wokenAt).toEqual([5_999, 11_001]);
+});
+
+/** Offers a peer at each step, and takes long. */
+class Offering extends Asking {
+  setOffload(): void {}
+  *offerAll(): Generator<void> {
+    for (let peer = 1; peer <= 5; peer++) {
+      this.commands.offload(new Uint8Array(16), 0, peer, 1, 0, 0);
+      const begun = performance.now();
+      while (performance.now() - begun < 1.5);
+      if (peer < 5) yield;
+    }
+  }
+}
+
+test.each([
+  ['when all peers have been offered, in turns', Infinity, [1, 2, 3, 4, 5, 'taken over']],
+  ['never, if the kernel path ends before', 2, [1, 2, 'ended']],
+])('the programs of a predecessor are replaced %s', (_, last, expected) => {
+  const [machine, clock, happened] = [new Offering(), new MemoryClock(), [] as unknown[]];
+  const port = {
+    hasPredecessor: true,
+    start: () => undefined,
+    offload: (_b: Uint8Array, _o: number, address: number) => happened.push(address),
+    flush: () => happened.at(-1) === last && driver.detachKernelPath(),
+    takeOver: () => happened.push('taken over'),
+    end: () => happened.push('ended'),
+  } as unknown as KernelPath;
+  const udp = { start: () => undefined, local: { address: 0, port: 1 }, flush: () => undefined };
+  const driver = new Driver(machine, clock, () => undefined);
+  driver.attachUdp(0, udp as unknown as Udp);
+  driver.attachKernelPath(port, machine as unknown as OffloadingMachine, () => undefined);
+  expect(happened).toEqual([1]);
+  clock.advance(0);
+  expect(happened).toEqual(expected);
 });

@@ -19,6 +19,7 @@ import type { MachineEvent } from '../core/events.ts';
 import { DESTINATION, IPV6_HEADER, NEXT_HEADER, nextHeader } from '../wire/index.ts';
 import { countRaw, countSystem, countTun, countUdp } from './port-counters.ts';
 import type { PortCounters } from './port-counters.ts';
+import { InTurns } from '../io/kernel-path/in-turns.ts';
 import { survive, systemFailures } from '../io/system-failures.ts';
 
 /**
@@ -37,6 +38,8 @@ export class Driver implements CommandExecutor {
   private readonly receivers: UdpReceiver[] = [];
   /** Of sockets that are no longer attached. */
   private readonly past: PortCounters = {};
+  /** Of the peers of a predecessor to the kernel path. */
+  private readonly offering: InTurns;
   private kernelPath: { readonly port: KernelPath; readonly machine: OffloadingMachine } | undefined;
   private tun: Tun | undefined;
   private raw: RawIpv6 | undefined;
@@ -57,6 +60,7 @@ export class Driver implements CommandExecutor {
     this.machine = machine;
     this.clock = clock;
     this.onEvent = onEvent;
+    this.offering = new InTurns(clock, survive);
   }
 
   get now(): number {
@@ -148,13 +152,22 @@ export class Driver implements CommandExecutor {
     });
     this.request(() => machine.setOffload(true));
     if (port.hasPredecessor !== true) return;
-    this.request((now) => machine.offerAll?.(now));
-    port.takeOver?.();
+    // Meanwhile the programs of the predecessor carry.
+    this.offering.begin(this.offerAll(machine), () => port.takeOver?.());
+  }
+
+  private *offerAll(machine: OffloadingMachine): Generator<void> {
+    for (const _ of machine.offerAll?.(this.clock.now()) ?? []) {
+      this.request(() => {});
+      yield;
+    }
+    this.request(() => {});
   }
 
   detachKernelPath(): void {
     const { kernelPath } = this;
     if (kernelPath === undefined) return;
+    this.offering.cancel();
     kernelPath.port.end();
     this.kernelPath = undefined;
     this.request(() => kernelPath.machine.setOffload(false));
@@ -174,6 +187,7 @@ export class Driver implements CommandExecutor {
     this.tun?.close(); // packets that it has read already still leave
     this.closed = true;
     this.cancelTimer?.();
+    this.offering.cancel();
     this.detachReceivers();
     this.kernelPath?.port.close();
     for (const udp of this.sockets) udp?.close();

@@ -48,8 +48,15 @@ export class RelayRig extends MachineRig<RelayMachine> {
   /** A kernel path is available from now on, and gets all valid peers. */
   offerAll(): this {
     this.machine.setOffload(true);
-    this.machine.offerAll(this.now);
+    for (const _ of this.machine.offerAll(this.now));
     return this.drain();
+  }
+
+  /** The same; returns how many are offered at each step. */
+  offersBySteps(): number[] {
+    this.machine.setOffload(true);
+    const numbers = Array.from(this.machine.offerAll(this.now), () => this.clear().drain().offloads.length);
+    return [...numbers, this.clear().drain().offloads.length];
   }
 
   /** Only these clients are served from now on. */

@@ -225,9 +225,8 @@ export class ClientMachine implements OffloadingMachine {
     this.context.offload.set(on);
   }
 
-  offerAll(now: number): void {
-    const { peers, offload } = this.context;
-    for (const peer of peers) if (peers.isValid(peer, now)) offload.sent(peer);
+  offerAll(now: number): Iterable<void> {
+    return this.context.offload.offerAll(now);
   }
 
   /**

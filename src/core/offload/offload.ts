@@ -8,6 +8,8 @@ const FRESHNESS_MS = 1_000;
 const LAST_GENERATION = 15;
 const GENERATION = 0x0f;
 
+/** Peers that are looked at in one step: to put as many into the kernel's table takes less than a millisecond. */
+const STEP = 256;
 /** Peers in a page of the times at which they were heard. */
 const PAGE = 8_192;
 
@@ -56,6 +58,15 @@ export class Offload {
   /** A packet is sent to a valid peer. */
   sent(peer: number): void {
     if (this.on && !this.isOffered(peer)) this.offer(peer, 0);
+  }
+
+  /** Offers all valid peers, some at each step. The table may change between steps. */
+  *offerAll(now: number): Generator<void> {
+    let seen = 0;
+    for (const peer of this.peers.walk()) {
+      if (this.peers.isValid(peer, now)) this.sent(peer);
+      if (++seen % STEP === 0) yield;
+    }
   }
 
   /** The peer is being removed, has lost trust, or has another address and port. */

@@ -151,6 +151,35 @@ describe('a list that changes', () => {
     expect([rig.isKnown(A), rig.sent]).toEqual([false, []]);
   });
 
+  /** Clients of one address, adopted. */
+  const crowd = (count: number) => {
+    const rig = new RelayRig({ offload: true });
+    const peers = Array.from({ length: count }, (_, i) => {
+      const mapped = { mappedAddress: at('192.0.2.10:1').address, mappedPort: 8_192 + i };
+      const times = { lastReceived: rig.now, lastSent: rig.now };
+      return { address: teredo(SERVER, at(`192.0.2.10:${8_192 + i}`)), ...mapped, ...times };
+    });
+    expect(rig.machine.adopt(peers, rig.now)).toBe(count);
+    return rig;
+  };
+
+  test('of many denied clients some are removed at a time, all of them in the same moment', () => {
+    const rig = crowd(1_800).setAccess(access('-192.0.2.10'));
+    const { machine } = rig;
+    expect(machine.peers.trustedCount).toBe(1_300);
+    for (let left = 1_300; left > 0; left = machine.peers.trustedCount) {
+      expect(machine.pollTimeout()).toBeLessThanOrEqual(rig.now);
+      machine.handleTimeout(rig.now);
+      expect(machine.peers.trustedCount).toBe(Math.max(0, left - 500));
+    }
+    expect(rig.advance(0).machine.pollTimeout()).toBeGreaterThan(rig.now);
+  });
+
+  test('those that are not removed yet stay if nothing is denied any more', () => {
+    const rig = crowd(1_800).setAccess(access('-192.0.2.10')).setAccess(access()).advance(1_000);
+    expect(rig.machine.peers.trustedCount).toBe(1_300);
+  });
+
   test('serves clients again that are no longer denied', () => {
     const rig = acquainted().setAccess(access('-192.0.2.0/24'));
     expect([rig.machine.peers.trustedCount, rig.machine.peers.unverifiedCount]).toEqual([0, 0]);

@@ -99,6 +99,16 @@ test('valid adopted peers are offered to the kernel path without a packet', () =
   ]);
 });
 
+test('many are offered some at a time', () => {
+  const rig = new RelayRig();
+  const pairs = Array.from({ length: 600 }, (_, i) => at(`192.0.2.10:${8_192 + i}`));
+  const peers = pairs.map(({ address, port }) =>
+    known(rig, { address: teredo(SERVER, { address, port }), mappedAddress: address, mappedPort: port }),
+  );
+  expect(adopt(rig, ...peers)).toBe(600);
+  expect(rig.offersBySteps()).toEqual([256, 256, 88]);
+});
+
 test('a successor sends the packets that waited for a client, or for the budget of their source, in order and once', () => {
   const rig = new RelayRig();
   const clients = Array.from({ length: 300 }, (_, i) => teredo(SERVER, at(`192.0.2.1:${8_192 + i}`)));

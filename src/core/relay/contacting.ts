@@ -22,6 +22,8 @@ import { noteRequester, requesterAt, requesterOf } from './requesters.ts';
 const QUESTION_SPACING_MS = 5_000;
 /** Most questions from the budget of bubbles. The rest is for the contact that begins when the peer is no longer valid. */
 const QUESTIONS_MOST = 2;
+/** Peers that are compared with a new access list at once: a millisecond's work if all of them are denied. */
+const JUDGED_AT_ONCE = 500;
 
 /** Makes clients trusted peers, and sends packets to them. RFC 4380 section 5.4.1, cases 2 and 3 */
 export class Contacting {
@@ -40,6 +42,9 @@ export class Contacting {
   private prepaid: PaidFrom | undefined;
   /** The payment for the last question to each peer that has been asked one. */
   private readonly questions = new Map<number, BubblePayment>();
+  /** Peers still to be compared with the access list, and when the last were. */
+  private judging: Iterator<number, void> | undefined;
+  private judgedAt = 0;
 
   constructor(context: RelayContext, errors: Errors) {
     this.context = context;
@@ -206,24 +211,38 @@ export class Contacting {
     this.destinations.setOwnAddresses(addresses);
   }
 
-  /** The access list has changed. Removes denied clients; packets that wait for them are dropped, and their sources get an ICMPv6 error. */
+  /**
+   * The access list has changed. Removes denied clients, some now and the others at the next timeouts; packets that wait for them are dropped,
+   * and their sources get an ICMPv6 error.
+   */
   forgetDenied(now: number): void {
-    const { access, peers, counters, offload } = this.context;
-    const denied: number[] = [];
-    for (const peer of peers) {
-      peers.writeAddress(peer, this.scratch, 0);
-      const isAllowed =
-        access.allows(peers.mappedAddress[peer]) && this.destinations.mayServe(this.scratch, 0);
-      if (!isAllowed) denied.push(peer);
+    this.judging = this.context.access.isOpen ? undefined : this.context.peers.walk();
+    this.forgetSomeDenied(now);
+  }
+
+  private forgetSomeDenied(now: number): void {
+    this.judgedAt = now;
+    for (let seen = 0; this.judging !== undefined && seen < JUDGED_AT_ONCE; seen++) {
+      const { value: peer, done } = this.judging.next();
+      if (done === true) this.judging = undefined;
+      else if (!this.isAllowed(peer)) this.deny(peer, now);
     }
-    for (const peer of denied) {
-      const waiting = this.contacts.finish(peer)?.waiting ?? [];
-      offload.withdraw(peer);
-      this.questions.delete(peer);
-      peers.remove(peer);
-      counters.droppedDenied += waiting.length;
-      for (const packet of waiting) this.errors.prohibited(packet, 0, now);
-    }
+  }
+
+  private isAllowed(peer: number): boolean {
+    const { access, peers } = this.context;
+    peers.writeAddress(peer, this.scratch, 0);
+    return access.allows(peers.mappedAddress[peer]) && this.destinations.mayServe(this.scratch, 0);
+  }
+
+  private deny(peer: number, now: number): void {
+    const { peers, counters, offload } = this.context;
+    const waiting = this.contacts.finish(peer)?.waiting ?? [];
+    offload.withdraw(peer);
+    this.questions.delete(peer);
+    peers.remove(peer);
+    counters.droppedDenied += waiting.length;
+    for (const packet of waiting) this.errors.prohibited(packet, 0, now);
   }
 
   isUnderway(peer: number): boolean {
@@ -246,10 +265,12 @@ export class Contacting {
   handleTimeout(now: number): void {
     this.contacts.handleTimeout(now);
     this.waiting.handleTimeout(now, (packet) => this.retry(packet, now));
+    this.forgetSomeDenied(now);
   }
 
   pollTimeout(): number {
-    return Math.min(this.contacts.pollTimeout(), this.waiting.pollTimeout());
+    const judgesAt = this.judging === undefined ? Infinity : this.judgedAt;
+    return Math.min(this.contacts.pollTimeout(), this.waiting.pollTimeout(), judgesAt);
   }
 
   private requesterOf(buffer: Uint8Array, start: number): Requester {

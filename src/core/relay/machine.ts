@@ -251,8 +251,8 @@ export class RelayMachine implements OffloadingMachine {
     this.offload.set(on);
   }
 
-  offerAll(now: number): void {
-    for (const peer of this.peers) if (this.peers.isValid(peer, now)) this.offload.sent(peer);
+  offerAll(now: number): Iterable<void> {
+    return this.offload.offerAll(now);
   }
 
   /** Whether this peer has been offered to the kernel path. */
@@ -286,10 +286,10 @@ export class RelayMachine implements OffloadingMachine {
     changeLimits(this.context.limits, limits);
   }
 
-  /** Sets which clients are served. Denied peers are removed; the others are not affected. */
+  /** Sets which clients are served. Denied peers are removed, of many some at each timeout; the others are not affected. */
   setAccess(access: AccessList, now: number): void {
     this.context.access = access;
-    if (!access.isOpen) this.contacting.forgetDenied(now);
+    this.contacting.forgetDenied(now);
   }
 
   /** Sets the native addresses that are served, after the host's addresses have changed. H-5 */

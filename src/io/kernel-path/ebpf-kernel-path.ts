@@ -314,10 +314,11 @@ export class EbpfKernelPath implements KernelPath {
 
   private provenWays(): ProvenWay[] {
     const proven: ProvenWay[] = [];
-    this.peers.forEach((peer, address, port) =>
-      proven.push({ peer: peer.slice(), place: { address, port }, way: WAY.inward }),
-    );
-    return proven.map((one) => ({ ...one, way: this.peers.state(one.peer, 0)?.way ?? WAY.inward }));
+    this.peers.forEach((peer, address, port, _localPort, way) => {
+      if (way === WAY.checked || way === WAY.bare)
+        proven.push({ peer: peer.slice(), place: { address, port }, way });
+    });
+    return proven;
   }
 
   close(): void {

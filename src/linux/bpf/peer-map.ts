@@ -73,7 +73,7 @@ export interface PlacedOffer extends PeerRoute {
   readonly heardAt: number;
 }
 
-type SeePlace = (peer: Uint8Array, address: number, port: number, localPort: number) => void;
+type SeePlace = (peer: Uint8Array, address: number, port: number, localPort: number, way: Way) => void;
 
 /** The kernel's table of peers whose packets it carries. */
 export class PeerMap {
@@ -220,7 +220,7 @@ export class PeerMap {
   }
 
   /**
-   * Calls back with each peer, its address, and the local port by which it is reached. The callback must not change the table; the bytes are valid until it returns. Throws a
+   * Calls back with each peer, its address, the local port by which it is reached, and its way. The callback must not change the table; the bytes are valid until it returns. Throws a
    * SystemCallError.
    */
   forEach(see: SeePlace): void {
@@ -331,7 +331,8 @@ export class PeerMap {
 
 function seePlace(see: SeePlace, peer: Uint8Array, view: DataView, at: number): void {
   const port = (field: number): number => view.getUint16(at + field);
-  see(peer, view.getUint32(at + PEER.address), port(PEER.port), port(PEER.localPort));
+  const way = (view.getUint8(at + PEER.route) >> ROUTE_WAY_SHIFT) as Way;
+  see(peer, view.getUint32(at + PEER.address), port(PEER.port), port(PEER.localPort), way);
 }
 
 /** When the latest notice about a new entry was, so that the next is due at once. */

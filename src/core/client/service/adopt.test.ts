@@ -113,7 +113,7 @@ test('on another network, or with native IPv6, the qualification is worth nothin
 test('packets to and from an adopted peer pass at once, and it is offered to the kernel path', () => {
   const rig = successor();
   rig.machine.setOffload(true);
-  rig.machine.offerAll(rig.now);
+  for (const _ of rig.machine.offerAll(rig.now));
   expect(rig.drain().offloads).toEqual([
     expect.stringContaining(`offload ${formatIpv6(PEER)} 192.0.2.10:8192`),
   ]);
