@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { Answers } from './answers.ts';
 import { Crowd } from './crowd.ts';
-import { GROWTH_STALL } from './result/names.ts';
+import { GROWTH_STALL, GROWTH_WAIT } from './result/names.ts';
 import type { Row } from './row.ts';
 import { listPeers } from './variants.ts';
 
@@ -26,6 +26,8 @@ export const growth: Row = async ({ results, watch, quick, say }) => {
       return { arrived, listed };
     });
     say(`${value.arrived} clients were reached, ${value.listed} peers listed`);
-    results.add(GROWTH_STALL, variant, Number(await stalls.ask(10_000)));
+    const worst = JSON.parse(await stalls.ask(10_000)) as { thread: number; all: number };
+    results.add(GROWTH_STALL, variant, worst.thread);
+    results.add(GROWTH_WAIT, variant, worst.all);
   }
 };

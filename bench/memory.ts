@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { until } from '../src/lab/index.ts';
 import type { Running } from '../src/lab/index.ts';
-import { descriptorTexts } from '../test/support/descriptor-texts.ts';
 import { Crowd } from './crowd.ts';
 import { family } from './variants.ts';
 import { memoryOfPeer } from './result/names.ts';
@@ -15,11 +14,16 @@ interface Memory {
   readonly process: number;
   /** The same after a garbage collection; unchanged if the process has no garbage collector. */
   readonly collected: number;
-  /** Bytes that the kernel accounts to the process's tables. */
+  /** Bytes of the kernel's slabs of small objects. */
   readonly kernel: number;
 }
 
 const AT_ONCE = 100_000;
+/** Larger than any entry, and smaller than the buffers of packets. */
+const SMALL = 256;
+/** Fields of a line of /proc/slabinfo. */
+const [OBJECT_SIZE, PAGES_OF_SLAB, SLABS] = [3, 5, 14];
+const PAGE = 4_096;
 
 /** Differences between a number of clients and a small one, for each client. Measured once: it does not change from time to time. */
 export const memory: Row = async ({ quick, results, say }) => {
@@ -62,7 +66,7 @@ async function measureMemory(variant: TeredoVariant, clients: readonly number[])
       for (let times = 0; times < 2; times++) await crowd.meet(met, Math.min(count, met + AT_ONCE));
     const process = residentBytes(relay);
     if (variant !== 'miredo') await collectGarbage(relay);
-    found.push({ process, collected: residentBytes(relay), kernel: kernelBytes(relay) });
+    found.push({ process, collected: residentBytes(relay), kernel: slabBytes() });
   }
   return found;
 }
@@ -86,15 +90,17 @@ function residentBytes(program: Running): number {
   });
 }
 
-/** Of each table that the process holds, once. Entries of the table of peers are allocated when they are used. */
-function kernelBytes(program: Running): number {
-  const tables = new Map<string, number>();
-  for (const pid of family(program.pid))
-    for (const info of descriptorTexts(pid)) {
-      const [, id] = /^map_id:\s+(\d+)$/m.exec(info) ?? [];
-      if (id !== undefined) tables.set(id, Number(/^memlock:\s+(\d+)$/m.exec(info)![1]));
-    }
-  return sum([...tables.values()], (bytes) => bytes);
+/**
+ * Of the whole machine, which must be quiet. The entries of the table of peers are there: the kernel allocates each when it is used. What it
+ * accounts to the table (memlock) is less than it takes: it does not know the sizes in which slabs are divided.
+ */
+function slabBytes(): number {
+  const lines = readFileSync('/proc/slabinfo', 'utf8').split('\n');
+  const caches = lines
+    .filter((line) => line.startsWith('kmalloc'))
+    .map((line) => line.split(/\s+/).map(Number));
+  const small = caches.filter((fields) => fields[OBJECT_SIZE]! <= SMALL);
+  return sum(small, (fields) => fields[SLABS]! * fields[PAGES_OF_SLAB]! * PAGE);
 }
 
 function sum<T>(of: readonly T[], value: (one: T) => number): number {

@@ -1,18 +1,21 @@
 /**
- * Loaded into a relay before its program: records the longest time for which its event loop stood still, and prints it at SIGUSR2. Time
- * counts in which the process computed: a processor that was busy elsewhere is not the relay's fault.
+ * Loaded into a relay before its program: records the longest turn of its event loop, and prints it at SIGUSR2, twice. First in time of the
+ * relay's own thread: a processor that was busy elsewhere is not the relay's fault, nor is what its other threads compute. Then in all
+ * time, in which the thread may have waited for a processor, and for the threads that collect garbage beside it.
  */
+import { threadTimeMs } from '../src/linux/thread-time.ts';
+
 const EVERY_MS = 1;
 
-let [last, used, worst] = [performance.now(), process.cpuUsage(), 0];
+let [last, used] = [performance.now(), threadTimeMs()];
+let worst = { thread: 0, all: 0 };
 setInterval(() => {
-  const { user, system } = process.cpuUsage(used);
-  const now = performance.now();
-  worst = Math.max(worst, Math.min(now - last, (user + system) / 1_000) - EVERY_MS);
-  [last, used] = [now, process.cpuUsage()];
+  const [now, own] = [performance.now(), threadTimeMs()];
+  worst = { thread: Math.max(worst.thread, own - used), all: Math.max(worst.all, now - last - EVERY_MS) };
+  [last, used] = [now, own];
 }, EVERY_MS).unref();
 
 process.on('SIGUSR2', () => {
-  process.stderr.write(`stalled ${worst.toFixed(2)}\n`);
-  worst = 0;
+  process.stderr.write(`stalled ${JSON.stringify(worst)}\n`);
+  worst = { thread: 0, all: 0 };
 });

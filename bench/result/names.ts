@@ -53,4 +53,6 @@ export const peersCost = (direction: Direction, peers: number): string =>
   `relay with ${peers} ${peers > 1 ? 'peers' : 'peer'}, ${THROUGH[direction]}, us a packet`;
 export const peersCarried = (peers: number): string =>
   `relay with ${peers} ${peers > 1 ? 'peers' : 'peer'}, share that the kernel carried`;
+/** In time of its thread, and in all time: the generators need both processors, too. */
 export const GROWTH_STALL = 'relay, longest stall while it grows to 1000000 peers, ms';
+export const GROWTH_WAIT = 'relay, the same with the time in which its thread waits for a processor, ms';
