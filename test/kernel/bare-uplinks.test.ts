@@ -57,13 +57,28 @@ const KINDS: Readonly<Record<string, Lay>> = {
     }
   },
   ppp: async (_, client, nat) => {
-    const options =
-      'noauth nodetach local nodefaultroute noipv6 nopersist mtu 1492 mru 1492 ifname uplink lcp-echo-interval 0';
-    const far = `ip netns exec ${nat.name} pppd notty ${options} ${FAR}:${NEAR}`;
-    client.spawn('pppd', ['pty', far, ...options.split(' '), `${NEAR}:${FAR}`]);
-    await until('the PPP link', () => /UP/.test(linkOf(client)) || undefined);
+    const options = [...PPP, 'local'];
+    const far = `ip netns exec ${nat.name} pppd notty ${options.join(' ')} ${FAR}:${NEAR}`;
+    client.spawn('pppd', ['pty', far, ...options, `${NEAR}:${FAR}`]);
+    await isUp(client);
+  },
+  pppoe: async (net, client, nat) => {
+    net.lab.wire(client, 'below', [], nat, 'below', []);
+    // A session that both know already, so there is no search for an access concentrator.
+    const join = (host: Namespace, other: Namespace, addresses: string): void => {
+      const session = ['plugin', 'pppoe.so', 'nic-below', 'pppoe-sess', `7:${ethernetOf(other)}`];
+      host.spawn('pppd', [...session, ...PPP, addresses]);
+    };
+    join(nat, client, `${FAR}:${NEAR}`);
+    join(client, nat, `${NEAR}:${FAR}`);
+    await isUp(client);
   },
 };
+
+const PPP =
+  'noauth nodetach nodefaultroute noipv6 nopersist mtu 1492 mru 1492 ifname uplink lcp-echo-interval 0'.split(
+    ' ',
+  );
 
 test.for(Object.entries(KINDS))('%s', async ([kind, lay], { skip }) => {
   await using net = new Internet();
@@ -74,7 +89,7 @@ test.for(Object.entries(KINDS))('%s', async ([kind, lay], { skip }) => {
   const site = net.site('a', 'port-restricted');
   const client = net.lab.host('up');
   await lay(net, client, site.nat);
-  if (kind !== 'ppp')
+  if (!kind.startsWith('ppp'))
     for (const [host, own, other] of [
       [client, NEAR, FAR],
       [site.nat, FAR, NEAR],
@@ -90,7 +105,7 @@ test.for(Object.entries(KINDS))('%s', async ([kind, lay], { skip }) => {
   expect(await transfer(client, net.native, NATIVE_ADDRESS, BYTES)).toMatchObject({ whole: true });
   expect(await transfer(net.native, client, own, BYTES)).toMatchObject({ whole: true });
   const { uplinks, counters } = await dataPathOf(client);
-  expect(uplinks).toMatchObject([{ interface: 'uplink', kind }]);
+  expect(uplinks).toMatchObject([{ interface: 'uplink', kind: kind === 'pppoe' ? 'ppp' : kind }]);
   const gained = (name: string): number => counters[name]! - before[name]!;
   expect(gained('carriedIn')).toBeGreaterThan(MOST);
   if (uplinks![0]!.carried === 'all') expect(gained('carriedOut')).toBeGreaterThan(MOST);
@@ -119,6 +134,15 @@ function layTunnel(net: Internet, client: Namespace, nat: Namespace, kind: strin
   nat.ip('link', 'add', 'uplink', 'type', kind, 'local', FAR_BELOW, 'remote', NEAR_BELOW);
 }
 
+async function isUp(client: Namespace): Promise<void> {
+  await until('the PPP link', () => /UP/.test(linkOf(client)) || undefined);
+}
+
+function ethernetOf(host: Namespace): string {
+  const [link] = JSON.parse(host.ip('-j', 'link', 'show', 'below')) as { address: string }[];
+  return link!.address;
+}
+
 function linkOf(host: Namespace): string {
   try {
     return host.ip('link', 'show', 'uplink');
@@ -136,9 +160,11 @@ function hasKind(host: Namespace, kind: string): boolean {
   ];
   try {
     if (kind === 'wireguard') host.execute('wg', '--version');
-    if (kind === 'ppp') host.execute('sh', '-c', 'command -v pppd && test -c /dev/ppp');
-    else host.ip('link', 'add', 'probed', ...type);
-    if (kind !== 'ppp') host.ip('link', 'del', 'probed');
+    if (kind.startsWith('ppp')) host.execute('sh', '-c', 'command -v pppd && test -c /dev/ppp');
+    if (kind === 'pppoe') host.execute('python3', '-c', 'import socket; socket.socket(24, 1, 0)');
+    if (kind.startsWith('ppp')) return true;
+    host.ip('link', 'add', 'probed', ...type);
+    host.ip('link', 'del', 'probed');
     return true;
   } catch {
     return false;
