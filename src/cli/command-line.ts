@@ -20,6 +20,8 @@ process.stderr.on('error', () => {});
 
 // Most objects here die young. V8 would double the room for young ones under load: 20 MB and more without any use.
 setFlagsFromString('--semi-space-growth-factor=1');
+// Threads that help to collect young objects wait for a processor while packets occupy all, and the main thread waits for them.
+setFlagsFromString('--no-parallel-scavenge');
 
 /** Runs one command, which gives one exit status. */
 export async function runCommandLine(argv: readonly string[]): Promise<void> {
