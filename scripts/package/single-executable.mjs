@@ -28,7 +28,8 @@ process.resourcesPath = __folder; // koffi looks there for its module
 export async function makeSingleExecutable(cpu, folder, work) {
   const script = join(work, 'teredo.cjs');
   await bundle(script);
-  await bundleThread(join(folder, 'dist', 'runtime', 'workers', 'server-worker.js'));
+  for (const name of ['server-worker.js', 'relay-worker.js'])
+    await bundleThread(join('dist', 'runtime', 'workers', name), folder);
   const node = nodeFolder(cpu, NODE_VERSION);
   const program = join(folder, 'teredo');
   mkdirSync(folder, { recursive: true });
@@ -53,11 +54,12 @@ async function bundle(file) {
   await whole.close();
 }
 
-/** The module of a server's workers. A thread cannot start from within the executable. */
-async function bundleThread(file) {
+/** A module of a role's workers. A thread cannot start from within the executable. */
+async function bundleThread(module, folder) {
+  const file = join(folder, module);
   const { rolldown } = await import('rolldown');
   const whole = await rolldown({
-    input: join(root, 'dist', 'runtime', 'workers', 'server-worker.js'),
+    input: join(root, module),
     platform: 'node',
   });
   const banner =
@@ -89,7 +91,7 @@ function copyBeside(cpu, folder) {
   const triplet = `linux_${cpu}`;
   const koffi = lockedFolder(`@koromix/koffi-linux-${cpu}`, [`${triplet}/koffi.node`]);
   copyInto(join(koffi, triplet, 'koffi.node'), join(folder, 'koffi', triplet), 'koffi.node');
-  for (const name of ['teredo.bpf.o', 'server.bpf.o'])
+  for (const name of ['teredo.bpf.o', 'server.bpf.o', 'steer.bpf.o'])
     copyInto(join(root, 'bpf', name), join(folder, 'bpf'), name);
   copyInto(join(root, 'package.json'), folder, 'package.json');
   copyInto(join(root, 'dist', 'dashboard.html'), join(folder, 'dist'), 'dashboard.html');

@@ -31,7 +31,7 @@ export interface RolePlaces {
   readonly primary?: Endpoint;
   /** Of a server. Its first address is kept without the second one, too. */
   readonly secondary?: Endpoint | undefined;
-  /** Of a server, whose sockets at these places they share. Default 1. */
+  /** Of a server, whose sockets at these places they share; several of a relay take nothing over. Default 1. */
   readonly workers?: number;
   /** Whether a role with this state can be taken over; undefined: there is no state that is whole. Absent: always. */
   readonly fitsState?: (state: Uint8Array | undefined) => boolean;

@@ -20,6 +20,8 @@ export function keptTunnelPorts(
 }
 
 function keepTunnel(kernel: PortFactory, store: DescriptorStore, places: RolePlaces): PortFactory {
+  const { workers = 1 } = places;
+  if (workers > 1) return kernel; // a successor begins anew
   const handover = stateIn(store, 'state');
   const kernelPath = new KernelPathHandover(new LinkStore(store, store.links), stateIn(store, 'ways'));
   if (!places.keepsLinks) kernelPath.links.discardLeft();

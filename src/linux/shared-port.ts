@@ -1,6 +1,15 @@
 import { SystemCallError } from './errors.ts';
 import { Memory, errno, sys } from './libc.ts';
-import { AF_INET, OPTION, SOCK_DGRAM, SOCK_NONBLOCK, bindIpv4, openSocket, setOption } from './socket.ts';
+import {
+  AF_INET,
+  OPTION,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  bindIpv4,
+  localEndpoint,
+  openSocket,
+  setOption,
+} from './socket.ts';
 
 const SOL_SOCKET = 1;
 const SO_ATTACH_REUSEPORT_CBPF = 51;
@@ -22,23 +31,28 @@ const INSTRUCTION_SIZE = 8;
 type Instruction = readonly [code: number, operand: number];
 
 /**
- * Opens `count` UDP sockets at one address and port. All datagrams of a source address go to the same of them. `key`: a random odd number, with which
- * the address is hashed, so that a sender cannot choose the socket. Throws a SystemCallError; nothing is left open then.
+ * Opens `count` UDP sockets at one address and port; with port 0 the kernel chooses one for all. `steer` gives them the program that chooses among
+ * them. Throws a SystemCallError; nothing is left open then.
  *
  * The first socket takes the port as one that shares it with nobody. So a port that another program has is refused, also where both run under one
- * account. A socket that such a program adds later gets nothing: the program below names only the sockets opened here.
+ * account. A socket that such a program adds later gets nothing: the steering program names only the sockets opened here.
  */
-export function openSharedPort(address: number, port: number, count: number, key: number): number[] {
+export function openSharedPort(
+  address: number,
+  port: number,
+  count: number,
+  steer: (sockets: readonly number[]) => void,
+): number[] {
   const opened: number[] = [];
   try {
     for (let i = 0; i < count; i++) {
       const fd = openSocket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK);
       opened.push(fd);
       if (i > 0) share(fd);
-      bindIpv4(fd, address, port);
+      bindIpv4(fd, address, i === 0 ? port : localEndpoint(opened[0]!).port);
       if (i === 0) share(fd);
     }
-    steerBySource(opened, key);
+    steer(opened);
     return opened;
   } catch (error) {
     for (const fd of opened) sys.close(fd);
@@ -60,7 +74,10 @@ function mix(key: number, shift: number): Instruction[] {
   ];
 }
 
-/** Divides the datagrams anew. `sockets`: all of a shared port, in the order in which they were opened: the kernel numbers them so. */
+/**
+ * All datagrams of a source address go to the same socket from now on. `sockets`: all of a shared port, in the order in which they were opened: the
+ * kernel numbers them so. `key`: a random odd number, with which the address is hashed, so that a sender cannot choose the socket.
+ */
 export function steerBySource(sockets: readonly number[], key: number): void {
   const program: readonly Instruction[] = [
     [BPF.LOAD_WORD, NETWORK_HEADER + SOURCE_ADDRESS],

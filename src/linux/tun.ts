@@ -15,6 +15,7 @@ const TUNGETDEVNETNS = 0x54e3;
 const IFF_TUN = 0x0001;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
+const IFF_MULTI_QUEUE = 0x0100;
 const KIND = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
 
 /** Checksums, and segmentation of TCP over IPv6 (the kernel demands IPv4's with it); ECN: flags on the first segment only. */
@@ -120,16 +121,43 @@ export class TunDevice {
   }
 
   private create(name: Uint8Array): string {
-    const request = new Memory(IFREQ);
-    request.bytes.set(name);
-    request.view.setUint16(FLAGS, KIND, true);
-    this.control('TUNSETIFF', TUNSETIFF, request.address);
-    return nameIn(request);
+    return attach(this.fd, name, KIND);
   }
 
   private control(call: string, request: number, argument: number): void {
     if (sys.ioctl(this.fd, request, argument) < 0) throw new SystemCallError(call, errno());
   }
+}
+
+/**
+ * Opens an interface with several queues. {@link TunDevice} takes over each of the descriptors. Throws as its constructor does; nothing is left open
+ * then.
+ */
+export function openTunQueues(name: string, count: number): number[] {
+  const nameBytes = new TextEncoder().encode(name);
+  if (nameBytes.length > MAX_NAME) throw new SystemCallError('TUNSETIFF', E.EINVAL);
+  const opened: number[] = [];
+  try {
+    for (let i = 0; i < count; i++) {
+      const fd = sys.open('/dev/net/tun', O_RDWR_NONBLOCK_CLOEXEC);
+      if (fd < 0) throw new SystemCallError('open', errno());
+      opened.push(fd);
+      attach(fd, nameBytes, KIND | IFF_MULTI_QUEUE);
+    }
+    return opened;
+  } catch (error) {
+    for (const fd of opened) sys.close(fd);
+    throw error;
+  }
+}
+
+/** Makes a descriptor one of an interface with this name; returns the name. */
+function attach(fd: number, name: Uint8Array, kind: number): string {
+  const request = new Memory(IFREQ);
+  request.bytes.set(name);
+  request.view.setUint16(FLAGS, kind, true);
+  if (sys.ioctl(fd, TUNSETIFF, request.address) < 0) throw new SystemCallError('TUNSETIFF', errno());
+  return nameIn(request);
 }
 
 /**

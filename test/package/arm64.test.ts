@@ -50,6 +50,7 @@ describe.skipIf(!IS_ALL || process.getuid?.() !== 0)('the package for arm64', ()
     expect(machinesIn(unpacked)).toEqual({
       'teredo.bpf.o': 'bpf',
       'server.bpf.o': 'bpf',
+      'steer.bpf.o': 'bpf',
       'koffi.node': 'aarch64',
       teredo: 'aarch64',
     });

@@ -1,4 +1,6 @@
 import type { FairLimits } from '../fair-budget.ts';
+import { bucketPart, fairPart } from '../limit-parts.ts';
+import type { Indivisible } from '../limit-parts.ts';
 import type { BucketLimits } from '../token-buckets.ts';
 
 /**
@@ -84,9 +86,6 @@ export function partOf(limits: ServerLimits, parts: Readonly<Record<SharedWork, 
   };
 }
 
-/** The most workers of a server: each has its own sockets and its own tables. */
-export const MOST_WORKERS = 8;
-
 /**
  * The limits for one of several workers, each of which gets all datagrams of some source addresses. A limit by source is whole: a source always
  * meets the same worker. A limit by destination is divided, except what one source may take of it.
@@ -111,35 +110,19 @@ export function workersPart(limits: ServerLimits, workers: number): ServerLimits
  * A burst that is too small to be divided among the workers, each of which may have to leave a part of it to the kernel: by its name, with the
  * least that could be; undefined: there is none. Zero is no burst, and stays so.
  */
-export function indivisibleBurst(
-  limits: ServerLimits,
-  workers: number,
-): { readonly name: string; readonly burst: number; readonly least: number } | undefined {
+export function indivisibleBurst(limits: ServerLimits, workers: number): Indivisible | undefined {
   if (workers === 1) return undefined;
   for (const name of ['forwarded', 'forwardedIcmp', 'native'] as const)
     for (const part of ['shared', 'reserve'] as const) {
       const { burst } = limits[name][part];
       const least = workers * SHARERS;
-      if (burst > 0 && burst < least) return { name: `${name}.${part}.burst`, burst, least };
+      if (burst > 0 && burst < least) return { name: `${name}.${part}.burst`, value: burst, least };
     }
   return undefined;
 }
 
 /** A bucket of a worker, with a quarter of it left to the process, still gives a whole token. */
 const SHARERS = 4;
-
-function fairPart({ shared, member, reserve }: FairLimits, part: number): FairLimits {
-  return {
-    shared: bucketPart(shared, part),
-    member: bucketPart(member, part),
-    reserve: bucketPart(reserve, part),
-  };
-}
-
-/** The burst is at least 1: with less, a bucket would never give a whole token. */
-function bucketPart({ perSecond, burst }: BucketLimits, part: number): BucketLimits {
-  return { perSecond: perSecond * part, burst: Math.max(burst * part, Math.min(burst, 1)) };
-}
 
 /** Octets of the largest ICMPv6 packet that is answered or forwarded: the tunnel's MTU. */
 export const MAX_ICMPV6_BYTES = 1280;

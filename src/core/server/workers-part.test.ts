@@ -44,7 +44,7 @@ test('a burst that is too small to be divided is named; none at all stays none',
   });
   expect(indivisibleBurst(withReserve(31), 8)).toEqual({
     name: 'native.reserve.burst',
-    burst: 31,
+    value: 31,
     least: 32,
   });
   expect(indivisibleBurst(withReserve(31), 1)).toBeUndefined();

@@ -1,4 +1,5 @@
 export { RelayUsers } from './relay-users.ts';
+export { mergedUsers } from './merged.ts';
 export { firstOf, withUnreported } from './unreported.ts';
 export { KEPT as MOST_USERS } from './summary.ts';
 export { OCTETS_PER_TALLY } from './tallies.ts';

@@ -1,19 +1,25 @@
 import { HEADROOM } from '../../core/machine.ts';
+import { steerByClient } from '../../linux/bpf/steering.ts';
 import { sys } from '../../linux/libc.ts';
 import { openSharedPort, steerBySource } from '../../linux/shared-port.ts';
+import { openTunQueues } from '../../linux/tun.ts';
 import { UdpSocket } from '../../linux/udp.ts';
 import { explainBind } from '../explain-bind.ts';
+import { explainTun } from '../explain-tun.ts';
+import { explainSteering } from './explain-steering.ts';
+import { KernelTun } from '../kernel-tun.ts';
 import type { UdpOptions } from '../port-factory.ts';
 import type { Udp } from '../ports.ts';
 import { refusable } from '../refusable.ts';
-import type { SharedUdp, WorkerPorts } from './worker-ports.ts';
+import type { Steering } from './worker-of.ts';
+import type { SharedTunnel, SharedUdp, WorkerPorts } from './worker-ports.ts';
 import { startThread } from './worker-thread.ts';
 
 /** Threads of this process, and sockets of the kernel for them. */
 export const kernelWorkers: WorkerPorts = {
   openSharedUdp: (options, count, key) => {
     const opened = refusable(
-      () => openSharedPort(options.address, options.port, count, key),
+      () => openSharedPort(options.address, options.port, count, (sockets) => steerBySource(sockets, key)),
       (error) => explainBind(error, options),
     );
     return shared(opened, options);
@@ -22,7 +28,9 @@ export const kernelWorkers: WorkerPorts = {
     refusable(() => steerBySource(left, key));
     return shared(left, options);
   },
+  openSharedTunnel,
   adoptUdp,
+  adoptTun: (kept, name) => refusable(() => new KernelTun(name, kept)),
   discard: (other) => void sys.close(other),
   startThread,
 };
@@ -38,4 +46,29 @@ function shared([own, ...others]: readonly number[], options: UdpOptions): Share
 
 function adoptUdp(kept: number, options: UdpOptions): Udp {
   return refusable(() => new UdpSocket({ ...options, headroom: HEADROOM, kept }));
+}
+
+function openSharedTunnel(name: string, options: UdpOptions, steering: Steering): SharedTunnel {
+  const { workers } = steering;
+  const { address, port } = options;
+  const queues = refusable(
+    () => openTunQueues(name, workers),
+    (error) => explainTun(error, name),
+  );
+  const sockets: number[] = [];
+  try {
+    const opened = refusable(
+      () => openSharedPort(address, port, workers, () => {}),
+      (error) => explainBind(error, options),
+    );
+    sockets.push(...opened);
+    explainSteering(() => steerByClient(queues, sockets, steering));
+    // A port that cannot be made of a descriptor has closed it.
+    const tun = refusable(() => new KernelTun(name, queues.shift()));
+    const udp = adoptUdp(sockets.shift()!, options);
+    return { tun, udp, others: queues.map((queue, i) => ({ tun: queue, udp: sockets[i]! })) };
+  } catch (error) {
+    for (const fd of [...queues, ...sockets]) sys.close(fd);
+    throw error;
+  }
 }

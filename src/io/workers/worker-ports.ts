@@ -1,8 +1,9 @@
 import type { UdpOptions } from '../port-factory.ts';
-import type { Udp } from '../ports.ts';
+import type { Tun, Udp } from '../ports.ts';
+import type { Steering } from './worker-of.ts';
 
 /** The threads that the roles can have: each is a module of src/runtime/workers/ that runs there. */
-export type WorkerKind = 'server-worker';
+export type WorkerKind = 'server-worker' | 'relay-worker';
 
 /** Another thread of this process, with an event loop and memory of its own. Messages are copies. */
 export interface WorkerThread {
@@ -21,13 +22,25 @@ export interface SharedUdp {
   readonly others: readonly number[];
 }
 
+/** A tunnel's interface with a queue for each thread, and a UDP port with a socket for each: what is of one client comes to one thread. */
+export interface SharedTunnel {
+  /** For this thread. */
+  readonly tun: Tun;
+  readonly udp: Udp;
+  /** For the others: numbers that {@link WorkerPorts.adoptTun} and {@link WorkerPorts.adoptUdp} take there. */
+  readonly others: readonly { readonly tun: number; readonly udp: number }[];
+}
+
 /** What a role needs to have workers. */
 export interface WorkerPorts {
   /** `key`: the addresses are hashed with it. The same key divides two ports in the same way. Throws an EnvironmentError. */
   openSharedUdp(options: UdpOptions, count: number, key: number): SharedUdp;
   /** The same of sockets that an earlier process has opened so, all of them in their order. */
   takeOver(left: readonly number[], options: UdpOptions, key: number): SharedUdp;
+  /** Opens the interface with this name, and the port. Throws an EnvironmentError. */
+  openSharedTunnel(name: string, options: UdpOptions, steering: Steering): SharedTunnel;
   adoptUdp(other: number, options: UdpOptions): Udp;
+  adoptTun(other: number, name: string): Tun;
   /** Closes one that no thread has adopted. */
   discard(other: number): void;
   /** `data` is copied, except shared memory. */

@@ -45,6 +45,11 @@ interface Objects {
       | 'counters';
     readonly constants: never;
   };
+  readonly steer: {
+    readonly programs: 'to_client' | 'from_client';
+    readonly maps: never;
+    readonly constants: 'key' | 'factor' | 'workers';
+  };
 }
 
 /** The programs of an object with their own maps, loaded but not attached. */
