@@ -63,7 +63,7 @@ export interface ListAnswer {
 export type ControlHandler = (
   request: ControlRequest,
   mayChange: boolean,
-) => ControlAnswer | ListAnswer | Promise<ControlAnswer>;
+) => ControlAnswer | ListAnswer | Promise<ControlAnswer | ListAnswer>;
 
 /**
  * A daemon's control socket. A file that a killed daemon left behind is taken over; a living one's is not. Every local user may connect, so

@@ -206,6 +206,14 @@ export interface WorkerStatus {
   readonly receivedDatagrams: Count;
 }
 
+/** A thread that has some of the clients of a relay, in both directions. */
+export interface RelayWorkerStatus {
+  /** From clients. */
+  readonly receivedDatagrams: Count;
+  /** From hosts. */
+  readonly receivedPackets: Count;
+}
+
 /** A server. */
 export interface ServerStatus extends DaemonStatus {
   /** Its role. */
@@ -257,9 +265,11 @@ export interface RelayStatus extends DaemonStatus {
   readonly peers: PeerCounts;
   /** Since the start. */
   readonly traffic: Traffic;
-  /** The client with the most octets of the last minute; absent where there were none. */
+  /** The threads that share the clients, the first one first; absent of a relay with one. All other fields are of all together. */
+  readonly workers?: readonly RelayWorkerStatus[];
+  /** The client with the most octets of the last minute; absent where there were none, and of a relay with several workers. */
   readonly largestPeer?: HeavyPeer;
-  /** The native prefix with the most octets of the last minute; absent where there were none. */
+  /** The native prefix with the most octets of the last minute; absent where there were none, and of a relay with several workers. */
   readonly largestPrefix?: HeavyPrefix;
   readonly dataPath: DataPath;
 }

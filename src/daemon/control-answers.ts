@@ -82,6 +82,7 @@ function httpSource(kind: RoleStatus['role'], name: string, role: Role, reload?:
     status: () => statusOf(name, role, reload),
     peers: (limit) => (role.peers === undefined ? undefined : peersAnswer(name, role.peers(limit))),
     rankedPeers: role.rankedPeers === undefined ? undefined : (order) => role.rankedPeers!(order),
+    ...(role.gather === undefined ? {} : { gather: (what) => role.gather!(what) }),
     users: (window, limit) => usersOf(name, role, window, limit),
     means: role.means === undefined ? undefined : () => role.means!(),
     log: sayText,
@@ -96,9 +97,9 @@ function handlerOf(name: string, role: Role, reload?: Reload): ControlHandler {
       case 'peers':
         if (role.peers === undefined)
           return { ok: false, code: 'no-peers', message: `${name} keeps no peers` };
-        return peersAnswer(name, role.peers(request.limit ?? DEFAULT_PEERS));
+        return gathered(role, 'peers', () => peersAnswer(name, role.peers!(request.limit ?? DEFAULT_PEERS)));
       case 'users':
-        return usersAnswer(name, role, request);
+        return gathered(role, request.window ?? 'minute', () => usersAnswer(name, role, request));
       case 'drain':
         if (role.drain === undefined)
           return {
@@ -123,6 +124,20 @@ function handlerOf(name: string, role: Role, reload?: Reload): ControlHandler {
         return reloadAnswer(name, reload.reload(role));
     }
   };
+}
+
+/** The answer, once the role's threads have told their part of it. */
+function gathered<T extends ControlAnswer | ListAnswer>(
+  role: Role,
+  what: 'peers' | UserWindow,
+  answer: () => T,
+): T | Promise<ControlAnswer | T> {
+  if (role.gather === undefined) return answer();
+  return role.gather(what).then(answer, (error: unknown) => ({
+    ok: false,
+    code: 'failed',
+    message: (error as Error).message,
+  }));
 }
 
 function statusOf(name: string, role: Role, reload?: Reload): RoleStatus {

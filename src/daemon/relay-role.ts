@@ -9,6 +9,7 @@ import type { PortFactory } from '../io/port-factory.ts';
 import type { HostNetwork } from '../io/ports.ts';
 import { Relay } from '../runtime/relay.ts';
 import type { RelaySettings } from '../runtime/relay.ts';
+import type { RecordedPeer } from '../runtime/workers/peer-records.ts';
 import { limitsWith } from '../runtime/settings/limits.ts';
 import type { Values } from '../runtime/settings/option.ts';
 import type { RELAY_OPTIONS } from '../runtime/settings/relay-options.ts';
@@ -95,7 +96,9 @@ export class RelayRole implements Role {
       access: accessStatus(now.access),
       peers: now.peers,
       traffic: now.traffic,
-      ...largestUsers(this.relay.users('minute', 1)),
+      ...(now.workers.length > 1
+        ? { workers: now.workers } // and the largest users are known when they are asked for
+        : largestUsers(this.relay.users('minute', 1))),
       limitsReached: now.limitsReached,
       dataPath: dataPathStatus(now),
       counters: { ...now.counters, ...now.portCounters },
@@ -116,13 +119,19 @@ export class RelayRole implements Role {
     }
   }
 
+  /** Whatever other workers know, for the answer that follows. */
+  async gather(what: 'peers' | UserWindow): Promise<void> {
+    await (what === 'peers' ? this.relay.gatherPeers() : this.relay.gatherUsers(what));
+  }
+
   users(window: UserWindow, limit: number): Omit<UsersStatus, keyof Answerer> {
     return usersStatus(window, this.relay.users(window, limit));
   }
 
   peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
-    const { peers } = this.relay;
-    return { total: peers.trustedCount + peers.unverifiedCount, shown: this.inStatus(limit) };
+    const { peers, otherPeerCount } = this.relay;
+    const total = peers.trustedCount + peers.unverifiedCount + otherPeerCount;
+    return { total, shown: this.inStatus(limit) };
   }
 
   /** Of a peer that the kernel carries the traffic is read in bulk: to ask for each one takes 20 times as long. */
@@ -140,6 +149,7 @@ export class RelayRole implements Role {
       const { receivedSecondsAgo } = secondsAgo(peers.lastReceived[peer]!, -Infinity, relay.now);
       yield new RankedClient(this, peer, octets, receivedSecondsAgo);
     }
+    for (const peer of relay.otherPeers()) yield new RecordedClient(peer, relay.now);
   }
 
   /** Made one by one, while the relay works on. */
@@ -148,6 +158,10 @@ export class RelayRole implements Role {
     for (const peer of this.relay.peers.walk()) {
       if (count++ >= limit) return;
       yield this.statusOf(peer);
+    }
+    for (const peer of this.relay.otherPeers()) {
+      if (count++ >= limit) return;
+      yield recordedStatus(peer, this.relay.now);
     }
   }
 
@@ -193,6 +207,43 @@ class RankedClient implements RankedPeer {
   status(address: string): PeerStatus | undefined {
     return this.address() === address ? this.role.statusOf(this.peer) : undefined;
   }
+}
+
+/** Of a peer of another worker. */
+class RecordedClient implements RankedPeer {
+  readonly octets: number;
+  readonly receivedSecondsAgo: number | undefined;
+  private readonly peer: RecordedPeer;
+  private readonly now: number;
+
+  constructor(peer: RecordedPeer, now: number) {
+    this.octets = octetsOf(peer);
+    this.receivedSecondsAgo = secondsAgo(peer.lastReceived, -Infinity, now).receivedSecondsAgo;
+    this.peer = peer;
+    this.now = now;
+  }
+
+  address(): string {
+    return formatIpv6(this.peer.address);
+  }
+
+  status(): PeerStatus {
+    return recordedStatus(this.peer, this.now);
+  }
+}
+
+function recordedStatus(peer: RecordedPeer, now: number): PeerStatus {
+  const { receivedPackets, receivedBytes, sentPackets, sentBytes } = peer;
+  return {
+    address: formatIpv6(peer.address),
+    mapped: formatEndpoint({ address: peer.mappedAddress, port: peer.mappedPort }),
+    trusted: peer.isTrusted,
+    local: false,
+    offloaded: false,
+    ...carriedStatus({ way: 'none' }),
+    ...{ receivedPackets, receivedBytes, sentPackets, sentBytes },
+    ...secondsAgo(peer.lastReceived, peer.lastSent, now),
+  };
 }
 
 function octetsOf({ receivedBytes, sentBytes }: PeerTraffic): number {

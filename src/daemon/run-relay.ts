@@ -14,7 +14,7 @@ import { RelayRole } from './relay-role.ts';
 import type { Reload } from './reload.ts';
 import { runRole } from './run-role.ts';
 import type { RunningRole } from './run-role.ts';
-import { noticesOfReach, noticesOfRemoved } from './start-notices.ts';
+import { noticesOfReach, noticesOfRemoved, noticesOfWorkers } from './start-notices.ts';
 
 type RelayValues = Values<typeof RELAY_OPTIONS>;
 type HostRelayValues = Values<typeof HOST_RELAY_OPTIONS>;
@@ -53,13 +53,19 @@ function run(
     access,
     limits: limitsWith(RELAY_LIMITS, limits),
   };
-  const { address, port, interface: tun, dataPath } = settings;
+  const { address, port, interface: tun, dataPath, workers = 1 } = settings;
   const { ports, removed } = keptTunnelPorts({
     udp: { address, port },
     tun,
+    workers,
     keepsLinks: dataPath !== 'user',
   });
-  const all = [...notices, ...noticesOfAccess(access), ...noticesOfRemoved(removed)];
+  const all = [
+    ...notices,
+    ...noticesOfAccess(access),
+    ...noticesOfWorkers(workers),
+    ...noticesOfRemoved(removed),
+  ];
   const make = (running: RunningRole): RelayRole =>
     new RelayRole(role, settings, ports, running, drainSeconds);
   return runRole(role, same, make, all, reload);

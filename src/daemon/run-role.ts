@@ -27,6 +27,8 @@ export interface Role {
   peers?(limit: number): { readonly total: number; readonly shown: Iterable<PeerStatus> };
   /** All peers, as far as their places in the order depend on it; undefined: the next step. */
   rankedPeers?(order: PeerOrder): Iterable<RankedPeer | undefined>;
+  /** Asks threads of the role for what {@link peers} and {@link rankedPeers}, or {@link users} of a window, then answer. Rejects if one is silent. */
+  gather?(what: 'peers' | UserWindow): Promise<void>;
   /** The users with the most traffic: at most `limit` clients, and as many prefixes. */
   users?(window: UserWindow, limit: number): Omit<UsersStatus, keyof Answerer>;
   /** Of a client: how its peers are reached, one by one; undefined of those that are not. */

@@ -26,6 +26,13 @@ export function countSystem(all: PortCounters, failures: FailureCounters): void 
   addFailures(all, 'systemFailures', failures);
 }
 
+/** The sums of counters of the same names. */
+export function sumOf(some: Readonly<PortCounters>, others: Readonly<PortCounters>): PortCounters {
+  const all = { ...some };
+  for (const [name, count] of Object.entries(others)) add(all, name, count);
+  return all;
+}
+
 function addFailures(all: PortCounters, name: string, failures: FailureCounters): void {
   for (const [reason, count] of Object.entries(failures)) add(all, `${name}.${reason}`, count);
 }

@@ -3,13 +3,13 @@ import type { AccessList } from '../core/access-list.ts';
 import { AddressPolicy, isLoopback, isShared } from '../core/address-policy.ts';
 import type { PeerTable } from '../core/peer-table.ts';
 import type { PeerTraffic } from '../core/peer-traffic.ts';
-import { RELAY_LIMITS, RELAY_SOCKET, RelayMachine } from '../core/relay/index.ts';
-import type { RelayLimits } from '../core/relay/index.ts';
+import { RELAY_LIMITS, RELAY_SOCKET, relayWorkersPart } from '../core/relay/index.ts';
+import type { RelayLimits, RelayMachine } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
-import type { CarriedPath, NetworkMonitor, XdpWish } from '../io/ports.ts';
+import type { CarriedPath, NetworkMonitor, Tun, Udp, XdpWish } from '../io/ports.ts';
 import { refusalOf } from '../io/refusable.ts';
 import { Debounce } from '../io/debounce.ts';
-import { MOST_USERS, firstOf, withUnreported } from '../core/users/index.ts';
+import { MOST_USERS, firstOf, mergedUsers, withUnreported } from '../core/users/index.ts';
 import type { HeavyUsers, UserWindow } from '../core/users/index.ts';
 import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
@@ -18,14 +18,19 @@ import { FailureWarnings } from './failure-warnings.ts';
 import { readHandover, writeHandover } from './handover-state.ts';
 import { HandoverUse } from './handover-use.ts';
 import { LimitLog } from './limit-log.ts';
-import { checkLimits } from './settings/check-limits.ts';
-import { checkRelaySettings } from './settings/check.ts';
+import { sumOf } from './port-counters.ts';
+import { checkRelayLimits, checkRelaySettings, checkRelayWorkers } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 import { DataPathUse } from './data-path-use.ts';
 import { InterfaceConfig, addressSetting, routeSetting } from './interface-config.ts';
 import type { InterfaceSetting } from './interface-config.ts';
+import { followHost, makeRelayMachine } from './relay-machine.ts';
+import type { RelayHost } from './relay-machine.ts';
 import type { RelaySnapshot } from './status.ts';
 import type { DataPath, DataPathWish } from './data-path-use.ts';
+import type { RecordedPeer } from './workers/peer-records.ts';
+import { readBy, receivedBy, withCounters, withPeers, withTraffic } from './workers/relay-shown.ts';
+import { RelayWorkers } from './workers/relay-workers.ts';
 
 export interface RelaySettings {
   /** The outer IPv4 address; 0 leaves it to the system (for a host-specific relay behind a NAT). */
@@ -52,6 +57,8 @@ export interface RelaySettings {
   readonly dataPath?: DataPathWish | undefined;
   /** Whether the kernel path begins in the drivers of interfaces (XDP). Default `auto`: where the host's other traffic loses nothing by it. */
   readonly xdp?: XdpWish | undefined;
+  /** Threads that share the clients (adr/0029). With several the user path carries all packets. Default 1. */
+  readonly workers?: number | undefined;
 }
 
 export interface RelayEvents {
@@ -87,6 +94,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   private isWithdrawalSaid = false;
   private localPort = 0;
   private failureWarnings: FailureWarnings | undefined;
+  private readonly workers: RelayWorkers | undefined;
 
   /** Throws a SettingsError for a setting that cannot be. */
   constructor(settings: RelaySettings, ports: PortFactory) {
@@ -98,18 +106,14 @@ export class Relay extends EventEmitter<RelayEvents> {
       allowPrivate: settings.allowPrivate ?? false,
       subnets: ports.network.ipv4Subnets(),
     });
-    this.machine = new RelayMachine(
+    this.machine = makeRelayMachine(
+      settings,
       {
-        serve: this.served,
-        localAddress: errorSource(ports.network.globalIpv6()),
-        directBubbles: this.sendsDirectBubbles,
-        trustCone: settings.trustCone ?? false,
-        meet: settings.meet ?? false,
-        ...(settings.serve === undefined ? {} : { bfdAddress: GATEWAY }), // a host-specific relay is not announced
-        own: { addresses: ownAddresses(settings, ports), port: settings.port },
+        host: this.host,
         policy: this.policy,
-        ...(settings.access === undefined ? {} : { access: settings.access }),
-        ...(settings.limits === undefined ? {} : { limits: settings.limits }),
+        access: settings.access,
+        limits: relayWorkersPart(settings.limits ?? RELAY_LIMITS, this.workerCount),
+        bfdAddress: settings.serve && GATEWAY, // a host-specific relay is not announced
       },
       ports.entropy,
     );
@@ -122,7 +126,8 @@ export class Relay extends EventEmitter<RelayEvents> {
       },
     });
     this.driver = new Driver(this.machine, ports.clock, () => {});
-    this.kernelPath = new DataPathUse(settings.dataPath, this.driver, this.machine, ports.clock, (path) =>
+    const wish = this.workerCount > 1 ? 'user' : settings.dataPath;
+    this.kernelPath = new DataPathUse(wish, this.driver, this.machine, ports.clock, (path) =>
       this.emit('data-path', path),
     );
     this.limitLog = new LimitLog(this.machine.limitHits, ports.clock, (line) =>
@@ -130,6 +135,16 @@ export class Relay extends EventEmitter<RelayEvents> {
     );
     this.driver.onLimit = () => this.limitLog.trigger();
     this.debounce = new Debounce(ports.clock, () => this.networkChanged());
+    if (this.workerCount > 1)
+      this.workers = new RelayWorkers(ports, this.workerCount, this.machine.limitHits, {
+        onLost: (reason) => this.emit('lost', reason),
+        onWarning: (message) => this.emit('warning', message),
+        onLimit: () => this.limitLog.trigger(),
+      });
+  }
+
+  private get workerCount(): number {
+    return this.settings.workers ?? 1;
   }
 
   /** Opens socket and interface and routes 2001::/32 into it. Rejects with the reason if it cannot. */
@@ -141,11 +156,11 @@ export class Relay extends EventEmitter<RelayEvents> {
     try {
       const left = this.handover.read(readHandover);
       driver.request((now) => (this.adoptedPeers = this.machine.adopt(left?.peers ?? [], now)));
-      const udp = ports.openUdp({ address: settings.address, port: settings.port, runs: true });
+      const { udp, tun } = this.openTunnel();
       this.localPort = udp.local.port;
       driver.attachUdp(RELAY_SOCKET.service, udp);
-      const tun = ports.openTun(settings.interface);
       driver.attachTun(tun, (error) => this.emit('lost', error));
+      if (this.workers !== undefined) await this.startWorkers(this.workers, tun.name);
       // They came before those that wait in the interface's queue, which is read later.
       driver.request((now) => {
         for (const packet of left?.packets ?? []) this.machine.handlePacket(packet, 0, packet.length, now);
@@ -178,17 +193,54 @@ export class Relay extends EventEmitter<RelayEvents> {
     }
   }
 
+  /** Socket and interface; of several workers, those of the first. */
+  private openTunnel(): { readonly udp: Udp; readonly tun: Tun } {
+    const { settings, ports, workers } = this;
+    const options = { address: settings.address, port: settings.port, runs: true };
+    if (workers !== undefined) return workers.open(settings.interface, options);
+    const udp = ports.openUdp(options);
+    try {
+      return { udp, tun: ports.openTun(settings.interface) };
+    } catch (error) {
+      udp.close();
+      throw error;
+    }
+  }
+
+  private startWorkers(workers: RelayWorkers, tunnel: string): Promise<void> {
+    const { settings, ports, machine, localPort } = this;
+    const { address, trustCone, allowPrivate } = settings;
+    return workers.start(
+      { port: localPort, trustCone, allowPrivate },
+      { interface: tunnel, address },
+      {
+        access: machine.access,
+        limits: relayWorkersPart(settings.limits ?? RELAY_LIMITS, this.workerCount),
+        host: this.host,
+        subnets: ports.network.ipv4Subnets(),
+      },
+    );
+  }
+
   /** Frozen: the relay at this moment. */
   status(): RelaySnapshot {
     const machine = this.machine.status(this.driver.now);
+    const shown = this.workers?.shown ?? [];
+    const { receivedDatagrams, receivedPackets } = this.machine.counters;
     return Object.freeze({
       ...machine,
       port: this.port,
       dataPath: this.dataPath,
-      traffic: this.kernelPath.withCarried(machine.traffic),
+      peers: withPeers(machine.peers, shown),
+      traffic: withTraffic(this.kernelPath.withCarried(machine.traffic), shown),
       carried: this.kernelPath.totals,
       limitsReached: this.limitLog.recent,
-      portCounters: Object.freeze({ ...this.driver.portCounters }),
+      counters: Object.freeze(this.counters),
+      portCounters: Object.freeze(sumOf(this.driver.portCounters, this.workers?.portCounters ?? {})),
+      workers: Object.freeze([
+        { receivedDatagrams, receivedPackets },
+        ...shown.map((one) => ({ receivedDatagrams: receivedBy(one), receivedPackets: readBy(one) })),
+      ]),
     });
   }
 
@@ -196,13 +248,34 @@ export class Relay extends EventEmitter<RelayEvents> {
     return this.localPort;
   }
 
+  /** Of all workers together. */
   get counters(): Readonly<Record<string, number>> {
-    return this.machine.counters;
+    return withCounters(this.machine.counters, this.workers?.shown ?? []);
   }
 
   /** The data path of the packets of verified clients. */
   get dataPath(): DataPath {
-    return this.kernelPath.dataPath;
+    if (this.workers === undefined || this.settings.dataPath === 'user') return this.kernelPath.dataPath;
+    return { kind: 'user', reason: 'several workers carry packets on the user path only' };
+  }
+
+  /** Asks the other workers for their peers, which {@link otherPeers} has afterwards. Rejects if one does not answer. */
+  async gatherPeers(): Promise<void> {
+    await this.workers?.gatherPeers();
+  }
+
+  /** Peers of the other workers, as {@link gatherPeers} found them. Those of the first are in {@link peers}. */
+  *otherPeers(): Generator<RecordedPeer> {
+    if (this.workers !== undefined) yield* this.workers.peers();
+  }
+
+  get otherPeerCount(): number {
+    return this.workers?.peerCount ?? 0;
+  }
+
+  /** Asks the other workers for their users in a window, which are then among {@link users}. */
+  async gatherUsers(window: UserWindow): Promise<void> {
+    await this.workers?.gatherUsers(window);
   }
 
   /** How far the packets of the peer with this address are carried by the kernel. */
@@ -228,16 +301,18 @@ export class Relay extends EventEmitter<RelayEvents> {
     const { kernelPath, driver } = this;
     kernelPath.report();
     const { now } = driver;
-    const users = this.machine.usersOver(window, MOST_USERS, now);
+    const own = this.machine.usersOver(window, MOST_USERS, now);
+    if (this.workers !== undefined) return mergedUsers([own, ...this.workers.users(window)], most);
     return firstOf(
-      withUnreported(users, (peer) => kernelPath.unreportedOf(peer), now),
+      withUnreported(own, (peer) => kernelPath.unreportedOf(peer), now),
       most,
     );
   }
 
-  /** As {@link Client.setDataPath}. */
+  /** As {@link Client.setDataPath}. With several workers there is the user path only. */
   setDataPath(wish: DataPathWish): void {
-    this.kernelPath.set(wish);
+    if (this.workers === undefined) this.kernelPath.set(wish);
+    else checkRelayWorkers({ ...this.settings, dataPath: wish });
   }
 
   /** Which clients are served, by IPv4 address. */
@@ -248,13 +323,16 @@ export class Relay extends EventEmitter<RelayEvents> {
   /** From now on only these clients are served: others are forgotten, and the kernel no longer carries their packets. */
   setAccess(access: AccessList): void {
     this.driver.request((now) => this.machine.setAccess(access, now));
+    this.workers?.change({ access });
   }
 
   /** From now on these limits hold, in the kernel too. A lower number of peers removes none at once. */
   setLimits(limits: RelayLimits): void {
-    checkLimits(limits, RELAY_LIMITS);
+    checkRelayLimits(limits, this.workerCount);
     const before = this.machine.limits.peers.trusted;
-    this.machine.setLimits(limits);
+    const part = relayWorkersPart(limits, this.workerCount);
+    this.machine.setLimits(part);
+    this.workers?.change({ limits: part });
     if (limits.peers.trusted > before) this.kernelPath.reopen();
   }
 
@@ -277,12 +355,13 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.startOnce.end();
     this.monitor?.close();
     this.debounce.close();
-    this.limitLog.close();
     this.failureWarnings?.close();
     this.kernelPath.leave();
     this.handover.close();
     this.kernelPath.close();
     this.driver.close();
+    await this.workers?.close();
+    this.limitLog.close(); // the workers' last reports are in it
     await this.interfaceConfig?.close();
   }
 
@@ -333,15 +412,23 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   private networkChanged(): void {
-    const { settings, ports, machine } = this;
-    this.policy.setSubnets(ports.network.ipv4Subnets());
-    machine.setHostAddresses(errorSource(ports.network.globalIpv6()), ownAddresses(settings, ports));
-    machine.setDirectBubbles(this.sendsDirectBubbles);
+    const subnets = this.ports.network.ipv4Subnets();
+    this.policy.setSubnets(subnets);
+    const { host } = this;
+    followHost(this.machine, host);
+    this.workers?.change({ host, subnets });
     void this.arrangeInterface();
-    if (settings.serve !== undefined) return;
-    const { served } = this;
-    machine.setServed(served);
-    this.kernelPath.port?.setServed(served);
+    if (this.settings.serve === undefined) this.kernelPath.port?.setServed(host.served);
+  }
+
+  private get host(): RelayHost {
+    const { settings, ports } = this;
+    return {
+      served: this.served,
+      errorSource: errorSource(ports.network.globalIpv6()),
+      own: ownAddresses(settings, ports),
+      directBubbles: this.sendsDirectBubbles,
+    };
   }
 
   /** Whether bubbles go straight to clients, too. */

@@ -15,6 +15,7 @@ import { Driver } from './driver.ts';
 import { FailureWarnings } from './failure-warnings.ts';
 import { LimitLog } from './limit-log.ts';
 import type { DataPath, DataPathWish } from './data-path-use.ts';
+import { sumOf } from './port-counters.ts';
 import { keyOf } from './server-keys.ts';
 import type { ServerKeys } from './server-keys.ts';
 import { announcedBy, makeServerMachine } from './server-machine.ts';
@@ -346,15 +347,6 @@ const ARRIVED = [
   'droppedAnswerLimit',
   'droppedForwardLimit',
 ] as const;
-
-function sumOf(
-  some: Readonly<Record<string, number>>,
-  others: Readonly<Record<string, number>>,
-): Record<string, number> {
-  const all = { ...some };
-  for (const [name, count] of Object.entries(others)) all[name] = (all[name] ?? 0) + count;
-  return all;
-}
 
 function kernelsPart(limits: ServerLimits): ServerLimits {
   return partOf(limits, { answers: KERNELS_PART, forwarded: KERNELS_PART });

@@ -40,6 +40,8 @@ export interface RelaySnapshot extends RelayMachineStatus, RoleSnapshot {
   readonly traffic: PeerTraffic;
   /** Traffic of the kernel; none of it is in `counters`. Undefined without a kernel path. */
   readonly carried: CarriedTotals | undefined;
+  /** The threads that share the clients; all other fields are of all together. `receivedPackets`: of hosts. */
+  readonly workers: readonly { readonly receivedDatagrams: number; readonly receivedPackets: number }[];
 }
 
 export interface ServerSnapshot extends ServerMachineStatus, RoleSnapshot {

@@ -107,6 +107,7 @@ function relayRows(sample: Sample, status: RelayStatus): Row[] {
     ['access', accessInWords(status.access)],
     ...trafficRow(sample),
     ['peers', peersInWords(sample, status)],
+    ...workersRow(status),
     ...commonRows(status),
   ];
 }
@@ -136,7 +137,7 @@ function driverRow({ xdp, withoutXdp }: ServerStatus): Row[] {
 }
 
 /** The share of each worker in the datagrams, since the start. */
-function workersRow({ workers }: ServerStatus): Row[] {
+function workersRow({ workers }: ServerStatus | RelayStatus): Row[] {
   if (workers === undefined) return [];
   const all = workers.reduce((sum, { receivedDatagrams }) => sum + receivedDatagrams, 0);
   const shares = workers.map(

@@ -1,7 +1,13 @@
 /** Options that fit only together. The others are checked one by one. */
 import type { CLIENT_OPTIONS } from '../../runtime/settings/client-options.ts';
+import { RELAY_LIMITS } from '../../core/relay/limits.ts';
 import { SERVER_LIMITS } from '../../core/server/limits.ts';
-import { checkClientSettings, checkServerLimits, checkServerSettings } from '../../runtime/settings/check.ts';
+import {
+  checkClientSettings,
+  checkRelayWorkers,
+  checkServerLimits,
+  checkServerSettings,
+} from '../../runtime/settings/check.ts';
 import { limitsWith } from '../../runtime/settings/limits.ts';
 import type { Values } from '../../runtime/settings/option.ts';
 import type { RELAY_OPTIONS } from '../../runtime/settings/relay-options.ts';
@@ -22,8 +28,8 @@ export function faultsOfWhole(role: RoleName, values: GivenValues): OptionFault[
   const faults = {
     client: [faultOfHttp, faultOfSecret, faultOfServers],
     server: [faultOfHttp, faultOfAccess, faultOfAddresses, faultOfParts],
-    relay: [faultOfHttp, faultOfAccess],
-    'host-relay': [faultOfHttp, faultOfAccess],
+    relay: [faultOfHttp, faultOfAccess, faultOfRelayWorkers],
+    'host-relay': [faultOfHttp, faultOfAccess, faultOfRelayWorkers],
   }[role].map((faultOf) => faultOf(values as never));
   return faults.filter((fault) => fault !== undefined);
 }
@@ -62,6 +68,10 @@ function faultOfAddresses(values: Partial<Values<typeof SERVER_OPTIONS>>): Optio
 /** Limits have to be divisible among the workers. */
 function faultOfParts({ limits, workers = 1 }: Partial<Values<typeof SERVER_OPTIONS>>) {
   return faultIn(() => checkServerLimits(limitsWith(SERVER_LIMITS, limits), workers));
+}
+
+function faultOfRelayWorkers(values: Partial<Values<typeof RELAY_OPTIONS>>): OptionFault | undefined {
+  return faultIn(() => checkRelayWorkers({ ...values, limits: limitsWith(RELAY_LIMITS, values.limits) }));
 }
 
 function faultOfAccess(values: GivenValues): OptionFault | undefined {

@@ -31,6 +31,7 @@ export async function answerPeers(asked: Asked, source: HttpSource): Promise<Htt
   const after = query.get('after') ?? undefined;
   if (after !== undefined && (order === undefined || !isPlace(after)))
     return refused(400, 'after: want "next" of an answer with the same "sort"');
+  await source.gather?.('peers');
   const answer = await asker.turn(() => source.peers(order === undefined ? limit : MAX_PEERS));
   if (answer === undefined) return refused(404, `${source.name} keeps no peers`);
   if (order === undefined || isHead) return inPieces(answer, asker);

@@ -26,7 +26,8 @@ export function samplesOfStatus(status: RoleStatus): Sample[] {
     ...status.limitsReached.map((limit): Sample => [FAMILIES.limit, { limit }, 1]),
     [FAMILIES.kernelPath, {}, Number(status.dataPath.inUse === 'kernel')],
     ...packets(status),
-    ...(status.role === 'server' ? ofWorkers(status) : peersAndTraffic(status)),
+    ...(status.role === 'client' ? [] : ofWorkers(status)),
+    ...(status.role === 'server' ? [] : peersAndTraffic(status)),
     ...(status.role === 'client' ? ofClient(status) : []),
     ...(status.role === 'relay' || status.role === 'host-relay' ? largestUsers(status) : []),
     ...(status.role === 'relay' && status.forwards !== undefined
@@ -54,7 +55,7 @@ function packets({ role, counters, dataPath }: RoleStatus): Sample[] {
   ];
 }
 
-function ofWorkers({ workers = [] }: ServerStatus): Sample[] {
+function ofWorkers({ workers = [] }: ServerStatus | RelayStatus): Sample[] {
   return workers.map(({ receivedDatagrams }, i): Sample => [
     FAMILIES.workerDatagrams,
     { worker: String(i + 1) },

@@ -14,6 +14,8 @@ export interface HttpSource {
   readonly peers: (limit: number) => ListAnswer | undefined;
   /** All peers; undefined: the next step. Where there is none, those of {@link peers} count. */
   readonly rankedPeers?: ((order: PeerOrder) => Iterable<RankedPeer | undefined>) | undefined;
+  /** To be awaited before {@link peers} or {@link users} of a window. Rejects if a thread of the daemon does not answer. */
+  readonly gather?: (what: 'peers' | UserWindow) => Promise<void>;
   /** As `teredo users --json` has it; undefined where the role is no relay. */
   readonly users: (window: UserWindow, limit: number) => UsersStatus | undefined;
   /** How the peers of a client are reached, one by one; undefined of those that are not. */

@@ -12,6 +12,7 @@ export async function answerUsers({ query, asker }: Asked, source: HttpSource): 
   if (window === undefined) return refused(400, `window: want one of ${USER_WINDOWS.join(', ')}`);
   const limit = limitOf(query.get('limit'));
   if (limit === undefined) return refused(400, `limit: want a whole number from 0 to ${MOST_USERS}`);
+  await source.gather?.(window);
   const answer = await asker.turn(() => source.users(window, limit));
   return answer === undefined
     ? refused(404, `${source.name} is no relay: only a relay knows its users`)

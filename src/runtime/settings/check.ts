@@ -2,7 +2,10 @@
 import { AccessList } from '../../core/access-list.ts';
 import { CLIENT_LIMITS } from '../../core/client/limits.ts';
 import type { ServerCandidate } from '../../core/client/index.ts';
+import type { Indivisible } from '../../core/limit-parts.ts';
 import { RELAY_LIMITS } from '../../core/relay/limits.ts';
+import type { RelayLimits } from '../../core/relay/limits.ts';
+import { indivisibleRelayLimit } from '../../core/relay/workers-part.ts';
 import { SERVER_LIMITS, indivisibleBurst } from '../../core/server/limits.ts';
 import type { ServerLimits } from '../../core/server/limits.ts';
 import { TEREDO_PORT, formatIpv6, parseIpv4 } from '../../wire/index.ts';
@@ -120,10 +123,19 @@ export function checkServerSettings(settings: ServerSettings): void {
 /** Throws a {@link SettingsError} for the first limit that cannot be, or cannot be divided among the workers. */
 export function checkServerLimits(limits: ServerLimits, workers: number): void {
   checkLimits(limits, SERVER_LIMITS);
-  const small = indivisibleBurst(limits, workers);
+  refuseIndivisible(indivisibleBurst(limits, workers), workers);
+}
+
+/** The same for a relay. */
+export function checkRelayLimits(limits: RelayLimits, workers: number): void {
+  checkLimits(limits, RELAY_LIMITS);
+  refuseIndivisible(indivisibleRelayLimit(limits, workers), workers);
+}
+
+function refuseIndivisible(small: Indivisible | undefined, workers: number): void {
   if (small === undefined) return;
-  const { name, burst, least } = small;
-  const why = `${burst} is too small to be divided: with ${workers} workers at least ${least}, or 0`;
+  const { name, value, least } = small;
+  const why = `${value} is too small to be divided: with ${workers} workers at least ${least}, or 0`;
   throw new SettingsError(`limits.${name}`, `limits.${name}: ${why}`);
 }
 
@@ -140,7 +152,26 @@ export function checkRelaySettings(settings: RelaySettings): void {
   }
   checkAccess(settings.access);
   checkGiven('limits', settings.limits);
-  if (settings.limits !== undefined) checkLimits(settings.limits, RELAY_LIMITS);
+  checkRelayWorkers(settings);
+}
+
+/** What a relay with several workers cannot do, and which limits it cannot divide. docs/adr/0029 */
+export function checkRelayWorkers(
+  settings: Pick<RelaySettings, 'workers' | 'dataPath' | 'meet' | 'limits'>,
+): void {
+  const { workers = 1, dataPath, meet, limits = RELAY_LIMITS } = settings;
+  checkRelayLimits(limits, workers);
+  if (workers === 1) return;
+  if (dataPath === 'kernel')
+    throw new SettingsError(
+      'dataPath',
+      'dataPath: the kernel path uses all processors: it needs "workers" 1',
+    );
+  if (meet === true)
+    throw new SettingsError(
+      'meet',
+      'meet: two clients that meet may be of two workers: it needs "workers" 1',
+    );
 }
 
 /** RFC 4380 section 5.3: clients need both addresses as they are outside, two different ones. */

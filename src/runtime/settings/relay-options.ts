@@ -13,7 +13,7 @@ import {
   nameOf,
   XDP,
 } from './common-options.ts';
-import { DRAIN_SECONDS, HOST_ADDRESS, NATIVE_PREFIXES, PORT } from './kinds.ts';
+import { DRAIN_SECONDS, HOST_ADDRESS, NATIVE_PREFIXES, PORT, WORKERS } from './kinds.ts';
 import type { Options } from './option.ts';
 import { RELAY_PORT } from './parse.ts';
 
@@ -31,6 +31,11 @@ const common = (role: string) =>
     allowPrivate: ALLOW_PRIVATE,
     dataPath: dataPath('carries the packets of verified peers'),
     xdp: XDP,
+    workers: {
+      kind: WORKERS,
+      default: 1,
+      help: 'threads that share the clients, one for each processor at most; with several the user path carries all packets',
+    },
     allow: ALLOW,
     deny: DENY,
     limits: limitOption(RELAY_LIMITS),

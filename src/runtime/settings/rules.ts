@@ -2,7 +2,7 @@
  * The values that settings may have: the one place of these rules, for the library and for the command line. Each function gives the end of
  * a sentence that begins with the value, or undefined where the value is allowed.
  */
-import { MOST_WORKERS } from '../../core/server/limits.ts';
+import { MOST_WORKERS } from '../../core/limit-parts.ts';
 import { formatIpv4, formatIpv6, isTeredo, parseIpv4, parseIpv6, parsePrefix } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6Prefix } from '../../wire/index.ts';
 import { counted } from '../counted.ts';

@@ -1,12 +1,10 @@
-/** What the first thread of a server and its workers tell each other. All of it is copied, except the memory of the counters. */
+/** What the first thread of a server tells its workers. */
 import type { AccessRules } from '../../core/access-list.ts';
-import type { LimitReport } from '../../core/limit-hits.ts';
 import type { ServerLimits, SharedWork } from '../../core/server/index.ts';
-import type { EnvironmentErrorCode } from '../../io/errors.ts';
 import type { Ipv4Subnet } from '../../io/ports.ts';
-import type { PortCounters } from '../port-counters.ts';
 import type { PlainServerSettings } from '../server-machine.ts';
 import type { ServerKeys } from '../server-keys.ts';
+import type { ToWorker } from './worker-messages.ts';
 
 /** For the start of a worker. */
 export interface ServerWorkerData extends ServerWorkerState {
@@ -28,20 +26,4 @@ export interface ServerWorkerState {
   readonly subnets: readonly Ipv4Subnet[];
 }
 
-/** To a worker. `ping` is answered, or else the worker hangs. */
-export type ToServerWorker =
-  | { readonly type: 'change'; readonly state: Partial<ServerWorkerState> }
-  | { readonly type: 'ping' }
-  | { readonly type: 'close' };
-
-/** From a worker: `ready` or `refused` first. */
-export type FromServerWorker =
-  | { readonly type: 'ready' }
-  | { readonly type: 'refused'; readonly code: EnvironmentErrorCode | undefined; readonly message: string }
-  | { readonly type: 'pong' }
-  | { readonly type: 'warning'; readonly message: string }
-  | {
-      readonly type: 'report';
-      readonly portCounters: PortCounters;
-      readonly limits: readonly LimitReport[];
-    };
+export type ToServerWorker = ToWorker<ServerWorkerState>;

@@ -11,7 +11,8 @@ import { MemoryPorts } from '../../io/memory-ports.ts';
 import { MemoryIpv4Network } from '../../io/memory-udp.ts';
 import type { WorkerPorts } from '../../io/workers/worker-ports.ts';
 import { buildBubble, toHex } from '../../wire/index.ts';
-import type { FromServerWorker, ServerWorkerData, ServerWorkerState } from './server-messages.ts';
+import type { ServerWorkerData, ServerWorkerState } from './server-messages.ts';
+import type { FromWorker } from './worker-messages.ts';
 import { ServerWorkerPart } from './server-worker-part.ts';
 
 const LIMIT = { perSecond: 0, burst: 8 };
@@ -45,12 +46,12 @@ function rig(state: Partial<ServerWorkerState> = {}, refusal?: Error) {
     subnets: [],
     ...state,
   };
-  const said: FromServerWorker[] = [];
+  const said: FromWorker[] = [];
   let tell!: (message: object) => void;
   let isClosed = false;
   const parent = {
     data,
-    post: (message: object) => void said.push(structuredClone(message) as FromServerWorker),
+    post: (message: object) => void said.push(structuredClone(message) as FromWorker),
     onMessage: (handle: (message: object) => void) => void (tell = handle),
     close: () => void (isClosed = true),
   };

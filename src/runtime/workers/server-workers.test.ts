@@ -2,51 +2,22 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { PRIMARY, seededEntropy } from '../../../test/support/client-rig.ts';
 import { access } from '../../../test/support/access.ts';
+import { PlayedThread } from '../../../test/support/played-thread.ts';
 import { SERVER_LIMITS, workersPart } from '../../core/server/index.ts';
 import { MemoryClock } from '../../io/memory-clock.ts';
 import { MemoryPorts } from '../../io/memory-ports.ts';
 import { MemoryIpv4Network } from '../../io/memory-udp.ts';
-import type { WorkerPorts, WorkerThread } from '../../io/workers/worker-ports.ts';
+import type { WorkerPorts } from '../../io/workers/worker-ports.ts';
 import { Server } from '../server.ts';
 import type { ServerSettings } from '../server.ts';
-import type { FromServerWorker, ServerWorkerData, ToServerWorker } from './server-messages.ts';
+import type { ServerWorkerData, ToServerWorker } from './server-messages.ts';
+import type { FromWorker } from './worker-messages.ts';
 
-class PlayedThread implements WorkerThread {
-  readonly data: ServerWorkerData;
-  readonly heard: ToServerWorker[] = [];
-  lose: (reason: Error) => void = () => {};
-  private say: (message: object) => void = () => {};
-  private readonly atStart: FromServerWorker | undefined;
-  answersPings = true;
-
-  constructor(data: object, atStart: FromServerWorker | undefined) {
-    this.data = structuredClone(data) as ServerWorkerData;
-    this.atStart = atStart;
-  }
-
-  post(message: object): void {
-    const heard = structuredClone(message) as ToServerWorker;
-    this.heard.push(heard);
-    if (heard.type === 'ping' && this.answersPings) this.tell({ type: 'pong' });
-  }
-
-  start(onMessage: (message: object) => void, onLost: (reason: Error) => void): void {
-    [this.say, this.lose] = [onMessage, onLost];
-    if (this.atStart !== undefined) this.tell(this.atStart);
-  }
-
-  tell(message: FromServerWorker): void {
-    this.say(structuredClone(message));
-  }
-
-  ended(): Promise<void> {
-    return Promise.resolve();
-  }
-}
+class ServerThread extends PlayedThread<ServerWorkerData, ToServerWorker> {}
 
 /** `atStart`: the first message of each thread. */
 class PlayedPorts extends MemoryPorts {
-  readonly threads: PlayedThread[] = [];
+  readonly threads: ServerThread[] = [];
   readonly discarded: number[] = [];
   override readonly clock = new MemoryClock();
   readonly workers: WorkerPorts = {
@@ -55,17 +26,21 @@ class PlayedPorts extends MemoryPorts {
       others: Array.from({ length: count - 1 }, (_, i) => 100 + i),
     }),
     takeOver: (left, options) => ({ own: this.openUdp(options), others: left.slice(1) }),
+    openSharedTunnel: () => {
+      throw new Error('a server has no tunnel');
+    },
+    adoptTun: (_, name) => this.openTun(name),
     adoptUdp: (_, options) => this.openUdp(options),
     discard: (other) => void this.discarded.push(other),
     startThread: (_, data) => {
-      const thread = new PlayedThread(data, this.atStart);
+      const thread = new ServerThread(data, this.atStart);
       this.threads.push(thread);
       return thread;
     },
   };
-  private readonly atStart: FromServerWorker | undefined;
+  private readonly atStart: FromWorker | undefined;
 
-  constructor(atStart?: FromServerWorker) {
+  constructor(atStart?: FromWorker) {
     super(new MemoryIpv4Network(), [PRIMARY.address], seededEntropy(1));
     this.atStart = atStart;
   }
@@ -83,7 +58,7 @@ async function serverOf(ports: PlayedPorts, settings: Partial<ServerSettings> = 
   return { server, lost };
 }
 
-const READY: FromServerWorker = { type: 'ready' };
+const READY: FromWorker = { type: 'ready' };
 
 test('each thread gets its socket and its part, and every change; the status adds up what they report', async () => {
   const ports = new PlayedPorts(READY);

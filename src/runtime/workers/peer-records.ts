@@ -1,0 +1,76 @@
+/** Peers of a worker, as it tells them to the first thread: little memory for each. */
+import { TRUSTED } from '../../core/peer-table.ts';
+import type { PeerTable } from '../../core/peer-table.ts';
+import type { PeerTraffic } from '../../core/peer-traffic.ts';
+import type { Ipv4, Ipv6 } from '../../wire/index.ts';
+
+/** Octets of a record: address, mapped address and port, whether it is trusted, then numbers of 8 octets. */
+const RECORD = 72;
+const [MAPPED_ADDRESS, MAPPED_PORT, IS_TRUSTED, NUMBERS] = [16, 20, 22, 24];
+/** Records in a message: some milliseconds' work. */
+export const RECORDS_A_MESSAGE = 4_096;
+
+/** A peer as one of the first thread. Times are those of its clock. */
+export interface RecordedPeer extends PeerTraffic {
+  readonly address: Ipv6;
+  readonly mappedAddress: Ipv4;
+  readonly mappedPort: number;
+  readonly isTrusted: boolean;
+  readonly lastReceived: number;
+  readonly lastSent: number;
+}
+
+/** All peers, in pieces of {@link RECORDS_A_MESSAGE}; each is made when it is taken, and the table may change in between. */
+export function* recordsOf(peers: PeerTable, now: () => number): Generator<Uint8Array> {
+  let records = new Uint8Array(RECORD * RECORDS_A_MESSAGE);
+  let end = 0;
+  for (const peer of peers.walk()) {
+    writeRecord(records, end, peers, peer, now());
+    end += RECORD;
+    if (end < records.length) continue;
+    yield records;
+    records = new Uint8Array(RECORD * RECORDS_A_MESSAGE);
+    end = 0;
+  }
+  if (end > 0) yield records.slice(0, end);
+}
+
+export function countOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, { length }) => sum + length / RECORD, 0);
+}
+
+/** `at`: when the records were received, on the reader's clock. */
+export function* readRecords(pieces: readonly Uint8Array[], at: number): Generator<RecordedPeer> {
+  for (const piece of pieces)
+    for (let start = 0; start < piece.length; start += RECORD) yield readRecord(piece, start, at);
+}
+
+function writeRecord(records: Uint8Array, at: number, peers: PeerTable, peer: number, now: number): void {
+  const view = new DataView(records.buffer, at, RECORD);
+  peers.writeAddress(peer, records, at);
+  view.setUint32(MAPPED_ADDRESS, peers.mappedAddress[peer]!);
+  view.setUint16(MAPPED_PORT, peers.mappedPort[peer]!);
+  view.setUint8(IS_TRUSTED, peers.status[peer] === TRUSTED ? 1 : 0);
+  const { receivedPackets, receivedBytes, sentPackets, sentBytes } = peers.trafficOf(peer);
+  // Ages: each thread has a clock of its own.
+  const ages = [now - peers.lastReceived[peer]!, now - peers.lastSent[peer]!];
+  const numbers = [receivedPackets, receivedBytes, sentPackets, sentBytes, ...ages];
+  for (const [i, number] of numbers.entries()) view.setFloat64(NUMBERS + 8 * i, number);
+}
+
+function readRecord(records: Uint8Array, start: number, at: number): RecordedPeer {
+  const view = new DataView(records.buffer, records.byteOffset + start, RECORD);
+  const number = (i: number): number => view.getFloat64(NUMBERS + 8 * i);
+  return {
+    address: records.slice(start, start + 16),
+    mappedAddress: view.getUint32(MAPPED_ADDRESS),
+    mappedPort: view.getUint16(MAPPED_PORT),
+    isTrusted: view.getUint8(IS_TRUSTED) === 1,
+    receivedPackets: number(0),
+    receivedBytes: number(1),
+    sentPackets: number(2),
+    sentBytes: number(3),
+    lastReceived: at - number(4),
+    lastSent: at - number(5),
+  };
+}

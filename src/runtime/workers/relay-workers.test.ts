@@ -1,0 +1,208 @@
+/** A relay's first thread, with threads that a test plays. */
+import { expect, onTestFinished, test } from 'vitest';
+import { PRIMARY, seededEntropy } from '../../../test/support/client-rig.ts';
+import { access } from '../../../test/support/access.ts';
+import { PlayedThread } from '../../../test/support/played-thread.ts';
+import { PeerTable } from '../../core/peer-table.ts';
+import { RELAY_COUNTERS, RELAY_LIMITS, relayWorkersPart } from '../../core/relay/index.ts';
+import { MemoryClock } from '../../io/memory-clock.ts';
+import { MemoryPorts } from '../../io/memory-ports.ts';
+import { MemoryIpv4Network } from '../../io/memory-udp.ts';
+import type { WorkerPorts } from '../../io/workers/worker-ports.ts';
+import { parseIpv6 } from '../../wire/index.ts';
+import type { Ipv6 } from '../../wire/index.ts';
+import { ALL_NATIVE, Relay } from '../relay.ts';
+import type { RelaySettings } from '../relay.ts';
+import { recordsOf } from './peer-records.ts';
+import type { RelayWorkerData, StraysMessage, ToRelayWorker } from './relay-messages.ts';
+
+class RelayThread extends PlayedThread<RelayWorkerData, ToRelayWorker> {
+  /** The last question that it has heard. */
+  get question(): Extract<ToRelayWorker, { id: number }> {
+    return this.heard.findLast((heard) => 'id' in heard)!;
+  }
+}
+
+class PlayedPorts extends MemoryPorts {
+  readonly threads: RelayThread[] = [];
+  override readonly clock = new MemoryClock();
+  readonly workers: WorkerPorts = {
+    openSharedUdp: () => {
+      throw new Error('a relay opens a tunnel');
+    },
+    takeOver: () => {
+      throw new Error('a relay takes nothing over');
+    },
+    openSharedTunnel: (name, options, { workers }) => ({
+      tun: this.openTun(name),
+      udp: this.openUdp(options),
+      others: Array.from({ length: workers - 1 }, (_, i) => ({ tun: 100 + i, udp: 200 + i })),
+    }),
+    adoptUdp: (_, options) => this.openUdp(options),
+    adoptTun: (_, name) => this.openTun(name),
+    discard: () => {},
+    startThread: (_, data) => {
+      const thread = new RelayThread(data, { type: 'ready' });
+      this.threads.push(thread);
+      return thread;
+    },
+  };
+
+  constructor() {
+    super(new MemoryIpv4Network(), [PRIMARY.address], seededEntropy(1));
+  }
+}
+
+async function relayOf(ports: PlayedPorts, settings: Partial<RelaySettings> = {}) {
+  const relay = new Relay(
+    {
+      address: PRIMARY.address,
+      port: 3545,
+      interface: 'teredo',
+      serve: ALL_NATIVE,
+      workers: 3,
+      ...settings,
+    },
+    ports,
+  );
+  onTestFinished(() => relay.close());
+  const lost: string[] = [];
+  relay.on('lost', ({ message }) => lost.push(message));
+  await relay.start();
+  return { relay, lost, one: ports.threads[0]!, two: ports.threads[1]! };
+}
+
+test('each thread gets a queue, a socket and its part, and every change; the status adds up what they show', async () => {
+  const ports = new PlayedPorts();
+  const { relay, one, two } = await relayOf(ports);
+  expect(ports.threads.map(({ data }) => [data.worker, data.tun, data.udp])).toEqual([
+    [1, 100, 200],
+    [2, 101, 201],
+  ]);
+  const part = relayWorkersPart(RELAY_LIMITS, 3);
+  expect(two.data).toMatchObject({ limits: part, steering: one.data.steering, interface: 'teredo' });
+  relay.setAccess(access('-192.0.2.0/24'));
+  const limits = { ...RELAY_LIMITS, errors: { perSecond: 3, burst: 3 } };
+  relay.setLimits(limits);
+  for (const { heard } of [one, two])
+    expect(heard).toMatchObject([
+      { state: { access: { deny: [{ length: 24 }] } } },
+      { state: { limits: { errors: { perSecond: 1, burst: 1 } } } },
+    ]);
+  expect(() => relay.setLimits({ ...RELAY_LIMITS, errors: { perSecond: 1, burst: 2 } })).toThrow(/divided/);
+  for (const [i, { data }] of ports.threads.entries()) {
+    const shown = new Float64Array(data.shown);
+    shown[RELAY_COUNTERS.indexOf('receivedDatagrams')] = 5 + i;
+    shown[RELAY_COUNTERS.length] = 10;
+    shown[RELAY_COUNTERS.length + 2 + 3] = 1_000;
+  }
+  two.tell({
+    type: 'report',
+    portCounters: { 'tunWriteFailures.EIO': 3 },
+    limits: [{ limit: 'by-source', times: 4, subjects: [] }],
+  });
+  expect(relay.status()).toMatchObject({
+    counters: { receivedDatagrams: 11 },
+    peers: { trusted: 20, unverified: 0 },
+    traffic: { sentBytes: 2_000 },
+    portCounters: { 'tunWriteFailures.EIO': 3 },
+    limitsReached: ['by-source'],
+    dataPath: { kind: 'user', reason: expect.stringContaining('several workers') as string },
+  });
+  expect(relay.status().workers.map(({ receivedDatagrams }) => receivedDatagrams)).toEqual([0, 5, 6]);
+  await relay.close();
+  expect(one.heard.at(-1)).toEqual({ type: 'close' });
+});
+
+test('a thread that ends by itself ends the relay, once', async () => {
+  const { lost, one, two } = await relayOf(new PlayedPorts());
+  two.lose(new Error('out of memory'));
+  one.lose(new Error('out of memory'));
+  expect(lost).toEqual(['worker 3 of 3: out of memory']);
+});
+
+test('datagrams of another worker are passed on to it, those of the first one are handled', async () => {
+  const { relay, one, two } = await relayOf(new PlayedPorts());
+  const batch = {
+    count: 1,
+    buffer: new Uint8Array(9),
+    offsets: Uint32Array.of(0),
+    lengths: Uint32Array.of(9),
+    addresses: Uint32Array.of(1),
+    ports: Uint16Array.of(2),
+    tos: Uint8Array.of(0),
+  };
+  one.tell({ type: 'strays', to: 2, batch } satisfies StraysMessage);
+  expect(two.heard.at(-1)).toEqual({ type: 'strays', to: 2, batch });
+  one.tell({ type: 'strays', to: 0, batch } satisfies StraysMessage);
+  expect(relay.counters['receivedDatagrams']).toBe(1);
+});
+
+const CLIENT = parseIpv6('2001:0:cb00:7178::34ff:3f00')!;
+const PREFIX = parseIpv6('2001:db8::')!;
+
+/** The peers of a worker that has this one. */
+function recordsWith(client: Ipv6): Uint8Array[] {
+  const limits = { trusted: 8, unverified: 8 };
+  const peers = new PeerTable(limits, seededEntropy(2), () => {}, false);
+  const peer = peers.insert(client, 0);
+  peers.mappedPort[peer] = 1_234;
+  peers.trust(peer, 0);
+  peers.lastReceived[peer] = 500;
+  return [...recordsOf(peers, () => 2_000)];
+}
+
+test('peers and users of all threads are asked for, and answers hold for a second', async () => {
+  const ports = new PlayedPorts();
+  const { relay, one, two } = await relayOf(ports);
+  const gathering = relay.gatherPeers();
+  const again = relay.gatherPeers();
+  for (const records of [...recordsWith(CLIENT), new Uint8Array(0)])
+    one.tell({ type: 'peers', id: one.question.id, records });
+  two.tell({ type: 'peers', id: two.question.id, records: new Uint8Array(0) });
+  await Promise.all([gathering, again]);
+  expect(two.heard).toHaveLength(1);
+  expect(relay.otherPeerCount).toBe(1);
+  expect([...relay.otherPeers()]).toEqual([
+    expect.objectContaining({
+      address: CLIENT,
+      mappedPort: 1_234,
+      isTrusted: true,
+      lastReceived: relay.now - 1_500,
+      lastSent: -Infinity,
+    }),
+  ]);
+  await relay.gatherPeers();
+  expect(two.heard).toHaveLength(1);
+
+  const askingUsers = relay.gatherUsers('hour');
+  const user = (address: Ipv6, sentBytes: number) => ({
+    address,
+    receivedBytes: 0,
+    sentBytes,
+    errorBytes: 0,
+  });
+  const of = (address: Ipv6, bytes: number, missedBytes: number) => ({
+    totalBytes: bytes,
+    missedBytes,
+    users: [user(address, bytes)],
+  });
+  for (const [thread, bytes] of [
+    [one, 100],
+    [two, 200],
+  ] as const)
+    thread.tell({
+      type: 'users',
+      id: thread.question.id,
+      users: { ms: 1, peers: of(CLIENT.with(15, bytes), bytes, 0), prefixes: of(PREFIX, bytes, bytes / 100) },
+    });
+  await askingUsers;
+  const { peers, prefixes } = relay.users('hour');
+  expect(peers).toMatchObject({ totalBytes: 300, users: [{ sentBytes: 200 }, { sentBytes: 100 }] });
+  expect(prefixes).toEqual({ totalBytes: 300, missedBytes: 3, users: [user(PREFIX, 300)] });
+
+  ports.clock.advance(2_000);
+  const unanswered = relay.gatherPeers().catch(({ message }: Error) => message);
+  ports.clock.advance(5_000);
+  expect(await unanswered).toBe('a worker has not answered for 5 s');
+});

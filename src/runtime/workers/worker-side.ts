@@ -1,0 +1,93 @@
+import type { LimitHits } from '../../core/limit-hits.ts';
+import { EnvironmentError } from '../../io/errors.ts';
+import type { CancelTimer, Clock } from '../../io/ports.ts';
+import { refusalOf } from '../../io/refusable.ts';
+import type { ParentThread } from '../../io/workers/worker-thread.ts';
+import type { Driver } from '../driver.ts';
+import { FailureWarnings } from '../failure-warnings.ts';
+import type { FromWorker, ToWorker } from './worker-messages.ts';
+
+/** How long a report waits for more to report. */
+const REPORT_MS = 250;
+
+/** What is a worker's own of its role. */
+export interface WorkerWork<State> {
+  readonly driver: Driver;
+  readonly limitHits: LimitHits;
+  /** Opens its ports. */
+  open(): void;
+  change(state: Partial<State>): void;
+  /** Writes the numbers that the first thread reads. */
+  show(shown: Float64Array): void;
+  /** A message that only this role has. */
+  hear?(message: object): void;
+}
+
+/** A worker's end of the talk with the first thread. It shares nothing with others but memory that only it writes. */
+export class WorkerSide<State> {
+  private readonly parent: ParentThread<unknown>;
+  private readonly clock: Clock;
+  private readonly work: WorkerWork<State>;
+  private readonly shown: Float64Array;
+  private readonly warnings: FailureWarnings;
+  private cancelReport: CancelTimer | undefined;
+
+  constructor(
+    parent: ParentThread<unknown>,
+    clock: Clock,
+    shown: SharedArrayBuffer,
+    work: WorkerWork<State>,
+  ) {
+    this.parent = parent;
+    this.clock = clock;
+    this.work = work;
+    this.shown = new Float64Array(shown);
+    this.warnings = new FailureWarnings(clock, (message) => this.post({ type: 'warning', message }));
+    work.driver.onSettled = () => this.settled();
+  }
+
+  /** Works from now on, or says why it cannot. */
+  start(): void {
+    this.parent.onMessage((message) => this.handle(message as ToWorker<State>));
+    try {
+      this.work.open();
+      this.post({ type: 'ready' });
+    } catch (error) {
+      const reason = refusalOf(error) as Error;
+      const code = reason instanceof EnvironmentError ? reason.code : undefined;
+      this.post({ type: 'refused', code, message: reason.message });
+    }
+  }
+
+  private handle(message: ToWorker<State>): void {
+    if (message.type === 'ping') this.post({ type: 'pong' });
+    else if (message.type === 'change') this.work.change(message.state);
+    else if (message.type === 'close') this.close();
+    else this.work.hear?.(message);
+  }
+
+  /** After each batch of inputs. */
+  private settled(): void {
+    this.work.show(this.shown);
+    this.cancelReport ??= this.clock.setTimer(this.clock.now() + REPORT_MS, () => this.report());
+  }
+
+  private report(): void {
+    this.cancelReport?.();
+    this.cancelReport = undefined;
+    const { limitHits, driver } = this.work;
+    const limits = [...limitHits.pending()].map(({ limit }) => limitHits.take(limit));
+    this.post({ type: 'report', portCounters: driver.portCounters, limits });
+  }
+
+  private close(): void {
+    this.report();
+    this.warnings.close();
+    this.work.driver.close();
+    this.parent.close();
+  }
+
+  private post(message: FromWorker): void {
+    this.parent.post(message);
+  }
+}
