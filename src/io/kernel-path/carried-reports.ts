@@ -1,4 +1,4 @@
-import { REPORT } from '../../linux/bpf/layout.ts';
+import { REPORT, uint64At } from '../../linux/bpf/layout.ts';
 import type { Carried } from '../../linux/bpf/peer-map.ts';
 import type { CarriedBatch } from '../ports.ts';
 
@@ -28,11 +28,11 @@ export class CarriedReports {
     for (let i = 0; i < ADDRESS; i++)
       batch.buffer[at * ADDRESS + i] = view.getUint8(offset + REPORT.peer + i);
     batch.receivedPackets[at] = view.getUint32(offset + REPORT.receivedPackets, true);
-    batch.receivedBytes[at] = Number(view.getBigUint64(offset + REPORT.receivedBytes, true));
+    batch.receivedBytes[at] = uint64At(view, offset + REPORT.receivedBytes);
     batch.sentPackets[at] = view.getUint32(offset + REPORT.sentPackets, true);
-    batch.sentBytes[at] = Number(view.getBigUint64(offset + REPORT.sentBytes, true));
-    const received = Number(view.getBigUint64(offset + REPORT.lastReceived, true));
-    const sent = Number(view.getBigUint64(offset + REPORT.lastSent, true));
+    batch.sentBytes[at] = uint64At(view, offset + REPORT.sentBytes);
+    const received = uint64At(view, offset + REPORT.lastReceived);
+    const sent = uint64At(view, offset + REPORT.lastSent);
     this.finishCarried(received, sent);
   }
 

@@ -12,6 +12,7 @@ import {
   ROUTE_WAY_SHIFT,
   UNIT_SHIFT,
   WAY,
+  uint64At,
 } from './layout.ts';
 import type { Way } from './layout.ts';
 import { libbpf } from './libbpf.ts';
@@ -245,7 +246,7 @@ export class PeerMap {
   /** Calls back with each peer and the octets since its last report, some hundred at each step. Throws a SystemCallError. */
   unreportedOctets(see: (peer: Uint8Array, octets: number) => void): Generator<void> {
     return new EntryBatches(KEY, PEER.SIZE, STEP).steps(this.lib.lookupBatch, this.fd, (peer, view, at) =>
-      see(peer, octetsAt(view, at + PEER.receivedBytes) + octetsAt(view, at + PEER.sentBytes)),
+      see(peer, uint64At(view, at + PEER.receivedBytes) + uint64At(view, at + PEER.sentBytes)),
     );
   }
 
@@ -349,15 +350,10 @@ function monotonicNs(): number {
 function readCarried(view: DataView, at: number, now: number, carried: Carried): void {
   carried.lastReceived = instantOf(view.getUint32(at + PEER.lastReceived, true), now);
   carried.lastSent = instantOf(view.getUint32(at + PEER.lastSent, true), now);
-  carried.receivedBytes = Number(view.getBigUint64(at + PEER.receivedBytes, true));
-  carried.sentBytes = Number(view.getBigUint64(at + PEER.sentBytes, true));
+  carried.receivedBytes = uint64At(view, at + PEER.receivedBytes);
+  carried.sentBytes = uint64At(view, at + PEER.sentBytes);
   carried.receivedPackets = view.getUint32(at + PEER.receivedPackets, true);
   carried.sentPackets = view.getUint32(at + PEER.sentPackets, true);
-}
-
-/** A number of 64 bits, without the cost of a BigInt. */
-function octetsAt(view: DataView, at: number): number {
-  return view.getUint32(at, true) + 2 ** 32 * view.getUint32(at + 4, true);
 }
 
 export function emptyCarried(): Carried {
