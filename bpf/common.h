@@ -25,6 +25,9 @@
 /* Passes the packet to the next program on this interface: TCX_NEXT, or with clsact the next filter. */
 #define GO_ON TC_ACT_UNSPEC
 
+/* Of a VLAN tag. The other bits are a priority. */
+#define VLAN_ID 0xfff
+
 #define WRAPPING (sizeof(struct iphdr) + sizeof(struct udphdr))
 
 #define NEXT_HOP_BY_HOP 0

@@ -368,11 +368,12 @@ static __always_inline int carry_in(struct __sk_buff *skb, const __u32 l2)
 	struct peer *peer;
 	__u64 now;
 
-	if (!c || skb->vlan_present)
+	if (!c)
 		return GO_ON;
-	if (l2 && skb->protocol == bpf_htons(ETH_P_IPV6))
+	/* A driver may hide a tag. One that has a priority only is no other network. */
+	if (l2 && skb->protocol == bpf_htons(ETH_P_IPV6) && !(skb->vlan_present && skb->vlan_tci & VLAN_ID))
 		return land(skb, c);
-	if (c->role == ROLE_NONE || skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST)
+	if (c->role == ROLE_NONE || skb->protocol != bpf_htons(ETH_P_IP) || skb->vlan_present || skb->pkt_type != PACKET_HOST)
 		return GO_ON;
 	if (!LOAD(skb, l2, &outer) || !is_to_own_port(&outer))
 		return GO_ON;

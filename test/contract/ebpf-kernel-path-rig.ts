@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
 import { HEADROOM } from '../../src/core/machine.ts';
 import { kernelPorts } from '../../src/io/kernel-ports.ts';
+import type { XdpWish } from '../../src/io/ports.ts';
 import { execute } from '../../src/lab/process.ts';
 import { Memory, sys } from '../../src/linux/libc.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
@@ -41,7 +42,11 @@ const [FILE_HEADER, FRAME_HEADER] = [24, 16];
  *
  *     first:  peer's socket 192.0.2.2:5000 -- far | wan -- 192.0.2.1, decap, encap, tunnel  :second
  */
-export async function kernelRig(role: 'client' | 'relay', kind: 'veth' | 'tun' = 'veth'): Promise<KernelRig> {
+export async function kernelRig(
+  role: 'client' | 'relay',
+  kind: 'veth' | 'tun' = 'veth',
+  xdp: XdpWish = 'auto',
+): Promise<KernelRig> {
   const { far, sendIpv4, network } = await openFar(kind);
   const ports = kernelPorts();
   const tun = ports.openTun(TUNNEL);
@@ -56,7 +61,7 @@ export async function kernelRig(role: 'client' | 'relay', kind: 'veth' | 'tun' =
   const raw = new RawIpv6Socket();
   onTestFinished(() => raw.close());
   const hostGot = await watch();
-  const kernelPath = ports.openKernelPath({ tunnel: TUNNEL, local: udp.local, role, peers: 16 });
+  const kernelPath = ports.openKernelPath({ tunnel: TUNNEL, local: udp.local, role, peers: 16, xdp });
   onTestFinished(() => kernelPath.close());
 
   const [peerGot, peerHeardFrom]: [Uint8Array[], string[]] = [[], []];

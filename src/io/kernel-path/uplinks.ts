@@ -302,7 +302,8 @@ export class Uplinks {
     this.arrivals.follow(isUsed ? otherArrivals(this.hostLinks, this.network) : []);
     this.lookAtArrivals();
     const { links } = this.hostLinks;
-    this.xdp.follow([...this.arrivals.interfaces].flatMap((ifindex) => links.get(ifindex) ?? []));
+    const where = [...this.arrivals.interfaces].flatMap((ifindex) => links.get(ifindex) ?? []);
+    this.xdp.follow(where, links.values());
   }
 
   private xdpState({ situation }: Uplink): Pick<UplinkState, 'xdp' | 'withoutXdp'> {

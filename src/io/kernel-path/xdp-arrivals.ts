@@ -10,6 +10,8 @@ import type { XdpWish } from '../ports.ts';
 
 /** Kinds of interfaces whose packets come from another host of this kernel, as that one has left them. */
 const VIRTUAL = 'veth';
+/** A driver may hide the tag of a frame, so that the program cannot tell a VLAN's frame from another. */
+const VLAN = 'vlan';
 /** Without it the driver's program is of no use. */
 const GRO = 'rx-gro';
 /** The reason where it is not wished. */
@@ -25,6 +27,8 @@ export class XdpArrivals {
   private readonly links: LinkStore | undefined;
   /** By index: the attachment, or why there is none. */
   private readonly drivers = new Map<number, Attachment | string>();
+  /** The name of a VLAN on an interface, by the index of that one. */
+  private tagged: ReadonlyMap<Link['below'], string> = new Map();
 
   constructor(program: PeerProgram, wish: XdpWish, links?: LinkStore) {
     this.program = program;
@@ -32,11 +36,20 @@ export class XdpArrivals {
     this.links = links;
   }
 
-  /** `decap` is attached to these interfaces: the driver's program unwraps there, where it can be, and nowhere else. Throws a SystemCallError. */
-  follow(links: readonly Link[]): void {
+  /**
+   * `decap` is attached to these interfaces: the driver's program unwraps there, where it can be, and nowhere else. `all`: the host's interfaces.
+   * Throws a SystemCallError.
+   */
+  follow(links: readonly Link[], all: Iterable<Link>): void {
     const wanted = new Set(links.map(({ ifindex }) => ifindex));
     for (const ifindex of this.drivers.keys()) if (!wanted.has(ifindex)) this.leave(ifindex);
-    for (const link of links) this.enter(link);
+    this.tagged = new Map(
+      [...all].flatMap(({ kind, below, name }) => (kind === VLAN ? [[below, name]] : [])),
+    );
+    for (const link of links) {
+      if (this.tagged.has(link.ifindex)) this.leave(link.ifindex);
+      else this.enter(link);
+    }
   }
 
   /** `decap` is detached from this interface. The driver's program stays, and unwraps nothing: some drivers interrupt a link to change programs. */
@@ -48,6 +61,7 @@ export class XdpArrivals {
 
   /** Why nothing is unwrapped in the driver of an interface; undefined: it is. */
   reasonAgainst(ifindex: number): string | undefined {
+    if (this.tagged.has(ifindex)) return `there is a VLAN, ${this.tagged.get(ifindex)}`;
     const driver = this.drivers.get(ifindex) ?? 'not attached yet';
     if (typeof driver === 'string') return driver;
     return driver.isAttached() ? undefined : 'another process has detached the program';
