@@ -242,6 +242,23 @@ describe('receiving', () => {
     await eventually(() => expect(socket.counters.receivedDatagrams).toBe(count));
     expect(most).toBe(64); // one call
   });
+
+  test('bulk is limited by its octets, however long it takes', async () => {
+    const [socket, sender] = [open({ runs: true }), open()];
+    const [count, size] = [64, 10_000];
+    for (let i = 0; i < count; i++) sender.send(new Uint8Array(size), 0, size, LOOPBACK, socket.local.port);
+    sender.flush();
+    let [inTurn, most] = [0, 0];
+    socket.start((batch) => {
+      for (let i = 0; i < batch.count; i++) inTurn += batch.lengths[i]!;
+      most = Math.max(most, inTurn);
+      setImmediate(() => (inTurn = 0));
+      const begun = performance.now();
+      while (performance.now() - begun < 2);
+    });
+    await eventually(() => expect(socket.counters.receivedDatagrams).toBe(count));
+    expect(most).toBeGreaterThanOrEqual(512 << 10);
+  });
 });
 
 test('refuses a port that is taken and an address of another host', () => {
