@@ -63,9 +63,13 @@ export class Crowd {
   }
 
   /** With a relay that knows no client yet. */
-  static async open(variant: TeredoVariant | 'null', nodeOptions: readonly string[] = []): Promise<Crowd> {
+  static async open(
+    variant: TeredoVariant | 'null',
+    nodeOptions: readonly string[] = [],
+    workers = 1,
+  ): Promise<Crowd> {
     const crowd = await Crowd.openWith((net) =>
-      variant === 'null' ? routePlainly(net) : startRelay(net, variant, NO_LIMIT, nodeOptions),
+      variant === 'null' ? routePlainly(net) : startRelay(net, variant, NO_LIMIT, nodeOptions, workers),
     );
     crowd.isOurs = variant === 'user' || variant === 'kernel';
     return crowd;

@@ -35,10 +35,12 @@ export async function startRelay(
   variant: TeredoVariant,
   limits: readonly string[] = [],
   nodeOptions: readonly string[] = [],
+  workers = 1,
 ): Promise<Running> {
   if (variant !== 'miredo') {
     const changed = limits.length > 0 ? ['--limit', ...limits] : [];
-    return await oursWith(nodeOptions, net.relay, variant, 'relay', '--address', RELAY_ADDRESS, ...changed);
+    const options = ['--address', RELAY_ADDRESS, '--workers', String(workers), ...changed];
+    return await oursWith(nodeOptions, net.relay, variant, 'relay', ...options);
   }
   const config = `InterfaceName teredo\nRelayType relay\nBindAddress ${RELAY_ADDRESS}\nBindPort 3545\n`;
   return await miredo(net.relay, 'miredo', config);

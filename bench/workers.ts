@@ -1,13 +1,14 @@
 /**
- * A server on the user path with one worker and with two. The sender of the solicitations needs a processor, too: on a machine with two, the
- * answers per second say how well three threads share them. The time of the busiest thread for an answer of all says what the workers would do on
- * processors of their own. It is measured with the same load for each worker, because larger batches cost less.
+ * A server and a relay on the user path with one worker and with two. The sender needs a processor, too: on a machine with two, the answers or
+ * packets per second say how well three threads share them. The time of the busiest thread for an answer or packet of all says what the workers would
+ * do on processors of their own. It is measured with the same load for each worker, because larger batches cost less.
  */
-import { readFileSync, readdirSync } from 'node:fs';
-import type { Running } from '../src/lab/index.ts';
-import { workersCost, workersRate } from './result/names.ts';
-import type { Row } from './row.ts';
+import { Crowd } from './crowd.ts';
+import type { Direction } from './iperf.ts';
+import { relayWorkersCost, relayWorkersRate, workersCost, workersRate } from './result/names.ts';
+import type { Order, Row } from './row.ts';
 import { AskedServer } from './server.ts';
+import { busiestSince, threadTimes } from './threads.ts';
 import { Together } from './together.ts';
 
 const COUNTS = [1, 2] as const;
@@ -15,8 +16,18 @@ const COUNTS = [1, 2] as const;
 const SOURCES = 128;
 /** Solicitations per second and worker. */
 const PACE = 40_000;
+/** Clients of the relay. */
+const CLIENTS = 128;
+/** Packets per second and worker of the relay. */
+const RELAY_PACE = 30_000;
+const SIZE = 1_280;
 
 export const workers: Row = async (order) => {
+  await ofServer(order);
+  await ofRelay(order);
+};
+
+async function ofServer(order: Order): Promise<void> {
   const { alternations, seconds, results, say, watch } = order;
   await using all = new Together();
   const open = async (count: number, pace: number): Promise<AskedServer> => {
@@ -38,16 +49,28 @@ export const workers: Row = async (order) => {
       const most = await watch.during(() => full.ask());
       results.add(workersRate(count), 'user', most.value.answered / seconds);
     }
-};
-
-/** Processor seconds of each thread of a program. */
-function threadTimes({ pid }: Running): Map<string, number> {
-  const folder = `/proc/${pid}/task`;
-  const nanoseconds = (thread: string): number =>
-    Number(readFileSync(`${folder}/${thread}/schedstat`, 'utf8').split(' ')[0]);
-  return new Map(readdirSync(folder).map((thread) => [thread, nanoseconds(thread) / 1e9]));
 }
 
-function busiestSince(before: ReadonlyMap<string, number>, program: Running): number {
-  return Math.max(...[...threadTimes(program)].map(([thread, time]) => time - (before.get(thread) ?? 0)));
+async function ofRelay({ alternations, seconds, results, say, watch }: Order): Promise<void> {
+  await using all = new Together();
+  const crowds = [];
+  for (const count of COUNTS) crowds.push({ count, crowd: all.use(await Crowd.open('user', [], count)) });
+  for (let nth = 0; nth <= alternations; nth++)
+    // the first time compiles the program
+    for (const { count, crowd } of crowds)
+      for (const direction of ['up', 'down'] as const) {
+        say(`${nth} of ${alternations}: ${direction}, workers ${count}`);
+        await crowd.meet(0, CLIENTS); // a client counts as heard for 30 s
+        const before = threadTimes(crowd.relay);
+        const { value: paced } = await watch.during(() => load(crowd, direction, count * RELAY_PACE));
+        const busiest = busiestSince(before, crowd.relay);
+        const { value: full } = await watch.during(() => load(crowd, direction, 0));
+        if (nth === 0) continue;
+        results.add(relayWorkersCost(direction, count), 'user', (busiest * 1e6) / paced.arrived);
+        results.add(relayWorkersRate(direction, count), 'user', full.arrived / full.seconds);
+      }
+
+  function load(crowd: Crowd, direction: Direction, perSecond: number) {
+    return crowd.load(direction, { seconds, clients: CLIENTS, size: SIZE, perSecond });
+  }
 }

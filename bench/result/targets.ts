@@ -11,6 +11,7 @@ import {
   firstReply,
   peersCost,
   relayCost,
+  relayWorkersCost,
   roundTrip,
   tcpCost,
   tcpRate,
@@ -121,6 +122,16 @@ export const TARGETS: readonly Target[] = [
     1.7,
     (results) =>
       median(ratios(results.values(workersCost(1), 'user'), results.values(workersCost(2), 'user'))),
+  ),
+  ...(['up', 'down'] as const).map((direction) =>
+    least(
+      `relay, packets ${direction} for a second of the busiest thread: 2 workers / 1 (extrapolated to processors of their own)`,
+      1.7,
+      (results) => {
+        const costs = (workers: number) => results.values(relayWorkersCost(direction, workers), 'user');
+        return median(ratios(costs(1), costs(2)));
+      },
+    ),
   ),
   least(
     'server in the driver, us an answer over a null server there: miredo / kernel path',
