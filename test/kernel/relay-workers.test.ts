@@ -199,8 +199,19 @@ test('what a relay with workers cannot do is refused at the start', async () => 
   expect(running.output).toMatch(/several workers carry packets on the user path only/);
 });
 
-test('a worker that ends takes the program with it', async () => {
+/** A module that fails in each thread but the first, once the program runs. */
+const FAILING = `data:text/javascript,${encodeURIComponent(`
+  import { isMainThread } from 'node:worker_threads';
+  if (!isMainThread) setTimeout(() => { throw new Error('boom'); }, 1500);
+`)}`;
+
+test('a worker that fails ends the program, and so does an interface that goes', async () => {
   await using net = new Internet();
+  const failing = net.relay.spawn(process.execPath, [
+    ...['--import', FAILING, PROGRAM, 'relay', '--address', RELAY_ADDRESS],
+    ...[...ON_THE_USER_PATH, '--workers', '2', '--name', 'failing'],
+  ]);
+  expect(await endOf(failing)).toEqual([1, expect.stringMatching(/worker 2 of 2: boom/)]);
   const relay = await startRelay(net.relay, RELAY_ADDRESS, ...ON_THE_USER_PATH, '--workers', '2');
   net.relay.ip('link', 'delete', 'teredo');
   expect(await endOf(relay)).toEqual([1, expect.stringMatching(/the interface teredo was removed/)]);
