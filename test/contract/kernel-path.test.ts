@@ -333,8 +333,8 @@ for (const { name, skipped, open } of RIGS) {
         expect(new Set(prefixes)).toEqual(new Set([toHex(NATIVE, 0, 8), toHex(FAR_NATIVE, 0, 8)]));
         const sum = (prefix: Ipv6, of: 'received' | 'sent') =>
           tallies.reduce((all, one) => all + (toHex(one.prefix) === toHex(prefix, 0, 8) ? one[of] : 0), 0);
-        // Each processor has octets without a tally.
-        const most = 3 * availableParallelism();
+        // Each processor has octets without a tally. The gaps are random: on one processor 7 % of all runs deviate by 3, 1 of 10,000 by 6.
+        const most = 3 * Math.max(availableParallelism(), 2);
         expect(Math.abs(sum(NATIVE, 'received') - (1_500 * 1_280) / OCTETS_PER_TALLY)).toBeLessThan(most);
         expect(Math.abs(sum(FAR_NATIVE, 'sent') - (700 * 1_280) / OCTETS_PER_TALLY)).toBeLessThan(most);
         expect([sum(NATIVE, 'sent'), sum(FAR_NATIVE, 'received')]).toEqual([0, 0]);
