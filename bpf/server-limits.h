@@ -95,8 +95,8 @@ static __always_inline bool take_here(__u32 kind, __u32 key, __u64 cost, __u64 n
 		parts = before & PARTS_MASK;
 		at = before >> PARTS_BITS;
 		elapsed = (now - at) & TIME_MASK;
-		if (elapsed > TIME_MASK - SLACK)
-			elapsed = 0; /* filled to the brim a moment ago */
+		if (elapsed > TIME_MASK - AHEAD)
+			elapsed = 0; /* filled to the brim a moment ago, or by a processor with a later time */
 		if (!before || elapsed >= budget->fill) {
 			parts = budget->burst;
 			at = now + SLACK;

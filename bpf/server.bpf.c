@@ -489,16 +489,36 @@ static __always_inline bool is_of_length(const struct xdp_md *ctx, const int len
 	return frame + length <= end && frame + length + 1 > end;
 }
 
+/* Counts an answer that a driver is about to give; false: it may give no more. */
+static __always_inline bool may_answer_in_driver(void)
+{
+	__u32 zero = 0;
+	__u64 before, *most = bpf_map_lookup_elem(&driver_answers, &zero);
+
+	if (!most)
+		return false;
+#pragma unroll
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		before = *(volatile __u64 *)most;
+		if (before == NO_LIMIT)
+			return true;
+		if (!before)
+			return false;
+		if (__sync_val_compare_and_swap(most, before, before - 1) == before)
+			return true;
+	}
+	return false;
+}
+
 /* As answer(). A checksum that is still to be filled in cannot be told from a wrong one here. Nothing is passed on once a limit has paid. */
 static __always_inline int answer_in_driver(struct xdp_md *ctx, const struct server_config *c, __u64 now, const int at)
 {
 	void *frame = (void *)(long)ctx->data;
 	struct question q;
-	__u32 zero = 0;
-	__u64 length = c->advertisement_length, *most = bpf_map_lookup_elem(&driver_answers, &zero);
+	__u64 length = c->advertisement_length;
 	__u16 id;
 
-	if (!most || frame + HEADERS + at + SOLICITATION > (void *)(long)ctx->data_end ||
+	if (frame + HEADERS + at + SOLICITATION > (void *)(long)ctx->data_end ||
 	    !is_whole(frame, HEADERS + at + SOLICITATION) || !is_solicitation(frame, at))
 		return XDP_PASS;
 	if (!is_known_length(length) || (has_cone_flag(frame, at) && (!c->secondary || (!c->uplink && !c->any_source))))
@@ -507,6 +527,8 @@ static __always_inline int answer_in_driver(struct xdp_md *ctx, const struct ser
 		return XDP_PASS;
 	if (is_sample_due(c, now))
 		return XDP_PASS; /* serve() counts it and leaves it, too */
+	if (!may_answer_in_driver())
+		return XDP_PASS;
 	q = question_in(frame, at);
 	/* In front, where each driver has room. The answer is written as a whole. */
 	if (bpf_xdp_adjust_head(ctx, (int)(SOLICITATION - ORIGIN - length)))
@@ -515,8 +537,6 @@ static __always_inline int answer_in_driver(struct xdp_md *ctx, const struct ser
 		limited(c, LIMIT_ANSWERS, q.source);
 		return decided(COUNT_droppedAnswerLimit, XDP_DROP);
 	}
-	if (*most != NO_LIMIT)
-		*most -= 1;
 	frame = (void *)(long)ctx->data;
 	if (frame + HEADERS + at + SOLICITATION > (void *)(long)ctx->data_end ||
 	    !write_answer(c, &q, frame, true, (void *)(long)ctx->data_end, at, id, false))

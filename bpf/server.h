@@ -125,6 +125,8 @@ struct access_key {
 #define RATE_SHIFT 20
 /* More than the longest time between two steps of the coarse clock (10 ms) and a unit, in units. */
 #define SLACK 4
+/* A bucket's time may be this far ahead of a processor's that was stopped in between: 17 s, in units. */
+#define AHEAD 4096
 /* A bucket that has tokens is filled after this time, in units: at each filling less than a part is lost. */
 #define FILLING 16
 /* How often a bucket is read again that another processor has changed meanwhile. After that the datagram counts as one too many. */

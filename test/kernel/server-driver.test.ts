@@ -1,8 +1,11 @@
 /** What the server's program for drivers leaves to the program behind it, although both would give the same answer. adr/0035 */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { DriverWork, ServerConfig } from '../../src/linux/bpf/server-program.ts';
+import { check, libbpf } from '../../src/linux/bpf/libbpf.ts';
 import { DRIVER_VERDICT, VERDICT } from '../../src/linux/bpf/test-run.ts';
+import { Memory } from '../../src/linux/libc.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { buildBubble } from '../../src/wire/index.ts';
 import { MAPPED, PEER_MAPPED, PRIMARY, at, teredo, v4 } from '../support/client-rig.ts';
@@ -16,6 +19,8 @@ const OWN = new Uint8Array(6);
 const [GATEWAY, OTHER] = [Uint8Array.of(2, 0, 0, 0, 0, 2), Uint8Array.of(2, 0, 0, 0, 0, 3)];
 const LO = 1;
 const WORK: DriverWork = { links: [{ ifindex: LO, address: OWN, gateway: GATEWAY }], near: [] };
+/** Of bpf/server.h. */
+const [BUDGETS, BUCKETS] = [9, 16_384];
 
 let rig: ServerProgramRig;
 beforeAll(() => {
@@ -55,6 +60,29 @@ function answeredInDriver(to = OWN, from = GATEWAY, outer: Outer = {}): boolean 
   const after = rig.inDriver.readCounters();
   expect(after.solicitationsAnswered).toBe(before.solicitationsAnswered + 1);
   return after.answeredInDriver > before.answeredInDriver;
+}
+
+/** Descriptors of this process's maps of buckets. */
+function bucketMaps(): number[] {
+  return readdirSync('/proc/self/fd')
+    .map(Number)
+    .filter((fd) => {
+      const path = `/proc/self/fdinfo/${fd}`; // that of the listing itself is closed
+      return existsSync(path) && readFileSync(path, 'utf8').includes(`max_entries:\t${BUDGETS * BUCKETS}\n`);
+    });
+}
+
+/** Moves the times of all used buckets of the first kind, answers, into the future. */
+function moveAhead(map: number, units: bigint): void {
+  const [key, value] = [new Memory(4), new Memory(8)];
+  for (let place = 0; place < BUCKETS; place++) {
+    key.view.setUint32(0, place, true);
+    check('bpf_map_lookup_elem', libbpf().lookup(map, key.address, value.address));
+    const bucket = value.view.getBigUint64(0, true);
+    if (bucket === 0n) continue;
+    value.view.setBigUint64(0, bucket + (units << 36n), true);
+    check('bpf_map_update_elem', libbpf().update(map, key.address, value.address, 0));
+  }
 }
 
 test('frames of other hosts than the gateway, or to other hosts', () => {
@@ -156,6 +184,34 @@ test('no answer too many and none too few when several processors ask at once, i
   );
   expect(answers.reduce((sum, count) => sum + count)).toBe(burst);
 });
+
+test('no answer beyond the permitted number when several processors ask at once', async () => {
+  const permitted = 20_000;
+  rig.inDriver.allowInDriver(permitted);
+  const frames = [91, 92, 93].map((last) =>
+    frameBetween(OWN, GATEWAY, solicitation(), { from: at(`192.0.2.${last}:1`) }),
+  );
+  const { driverFd } = rig.inDriver;
+  const verdicts = await Promise.all(frames.map((frame) => verdictsOf(driverFd, frame, 2 * permitted)));
+  const answers = verdicts.map((counts) => counts[DRIVER_VERDICT.carried] ?? 0);
+  expect(answers.reduce((sum, count) => sum + count)).toBe(permitted);
+});
+
+test.for([100, 1_000, 4_000])(
+  'a limit that is used up stays so for a processor whose clock is %i units behind',
+  (units) => {
+    const none = { perSecond: 0, burst: 0 };
+    rig.setBudgets({ answers: { shared: { perSecond: 0.01, burst: 3 }, member: none, reserve: none } });
+    const frame = frameBetween(OWN, GATEWAY, solicitation(), { from: at(`192.0.2.${100 + units / 100}:1`) });
+    const verdict = (): number => rig.runInDriver(frame).verdict;
+    expect([1, 2, 3, 4].map(verdict)).toEqual([
+      ...Array.from({ length: 3 }, () => VERDICT.carried),
+      VERDICT.dropped,
+    ]);
+    for (const map of bucketMaps()) moveAhead(map, BigInt(units));
+    expect(verdict()).toBe(VERDICT.dropped);
+  },
+);
 
 test('datagrams of denied addresses go no further than the driver', () => {
   configure({ access: access('-192.0.2.0/24') });

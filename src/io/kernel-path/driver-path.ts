@@ -7,6 +7,7 @@ import { ethernetLink, neighbourAddress } from '../../linux/ethernet.ts';
 import type { EthernetLink } from '../../linux/ethernet.ts';
 import type { Link } from '../../linux/links.ts';
 import type { XdpWish } from '../ports.ts';
+import { countSystemFailure } from '../system-failures.ts';
 import { DriverTrial } from './driver-trial.ts';
 import { OutwardRules } from './outward-rules.ts';
 import type { ServerUplinks } from './server-uplinks.ts';
@@ -18,7 +19,7 @@ const HARDWARE = '';
 const VETH = 'veth';
 /** Queues that only put packets in order. What a driver sends waits in none. */
 const UNSHAPED = new Set(['noqueue', 'noop', 'mq', 'fq', 'fq_codel', 'pfifo_fast', 'pfifo']);
-/** The gateway where the answer goes to the host that asked, whichever it is. */
+/** In the place of a gateway: the answer goes to the host that asked. */
 const ANY = new Uint8Array(6);
 
 /**
@@ -66,8 +67,17 @@ export class DriverPath {
     }
   }
 
-  /** The work that the program may do now. Throws a SystemCallError. */
-  look({ at, wayBack }: ServerUplinks): DriverWork {
+  /** The work that the program may do now. Throws never: where the system refuses to say, it is none, and the program behind it does all. */
+  look(uplinks: ServerUplinks): DriverWork {
+    try {
+      return this.workAt(uplinks);
+    } catch (error) {
+      countSystemFailure(error);
+      return NO_WORK;
+    }
+  }
+
+  private workAt({ at, wayBack }: ServerUplinks): DriverWork {
     const links = at.filter(({ ifindex }) => this.attachments.has(ifindex));
     if (links.length === 0) return NO_WORK;
     this.rules.look();
