@@ -118,7 +118,7 @@ static __always_inline bool is_solicitation(const void *frame, const int at)
 
 /*
  * Whether the checksum of such a solicitation's datagram is right. The packet's own checksum makes a known sum of its addresses and its
- * message; what remains are the first words of its header.
+ * message; the first words of its header remain.
  */
 static __always_inline bool is_question_summed(const void *frame, const int at)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The rules for a datagram from a peer, and what is noted of a packet that is carried. The rules only read. Rows are those of
+ * The rules for a datagram from a peer, and the notes on a packet that is carried. The rules only read. Rows are those of
  * docs/rfc-compliance.md.
  */
 #ifndef TEREDO_DECAP_RULES_H

@@ -128,7 +128,7 @@ static __always_inline bool is_plain(const struct config *c, const struct peer *
 	return due == DUE_NONE || (due == DUE_PATIENT && bpf_ntohs(inner->payload_len) != (tcp->lengths >> 4) * 4);
 }
 
-/* Removes what is around the packet, and marks it. Result: XDP_PASS; or XDP_DROP if the kernel fails in the middle, which it never does. */
+/* Removes the outer headers, and marks it. Result: XDP_PASS; or XDP_DROP if the kernel fails in the middle, which it never does. */
 static __always_inline int unwrap_frame(struct xdp_md *ctx, __u32 tunnel)
 {
 	struct ethhdr *ethernet;

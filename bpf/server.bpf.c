@@ -444,7 +444,7 @@ int serve(struct __sk_buff *skb)
 
 /*
  * Whether an answer has to go to the host that has sent the frame, by the interface at which it arrived, as that of serve() does. A driver
- * knows nothing of this, so the process has written what decides it. Frames of others, as in promiscuous mode, have another destination.
+ * knows nothing of this, so the process has written the facts that decide it. Frames of others, as in promiscuous mode, have another destination.
  */
 static __always_inline bool is_way_back(const struct server_config *c, const struct driver_link *link, const void *frame, __u32 source)
 {

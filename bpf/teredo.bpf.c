@@ -446,7 +446,7 @@ int inject(struct __sk_buff *skb)
 
 #define WAY_TRIES 8
 
-/* Sets both at once, whatever `decap` notes of the peer in the same moment. */
+/* Sets both at once, although `decap` may note something of the peer in the same moment. */
 static __always_inline bool set_way(struct peer *peer, __u8 way, __u8 failures)
 {
 	__u64 *word = (__u64 *)&peer->address, before, after;

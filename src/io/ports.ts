@@ -171,7 +171,7 @@ export interface UplinkState {
 }
 
 /**
- * Whether datagrams are unwrapped in the driver of an interface (XDP). `auto`: where the host's other traffic loses nothing by it; `on`: wherever
+ * Whether a program in the driver of an interface (XDP) unwraps datagrams, or answers them at a server. `auto`: where the host's other traffic loses nothing by it; `on`: wherever
  * the driver can do it; `off`: nowhere.
  */
 export const XDP_WISHES = ['auto', 'on', 'off'] as const;

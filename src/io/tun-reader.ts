@@ -24,7 +24,7 @@ const READS = BATCH * USUAL + HEADROOM + LARGEST;
 /** Size of the area for segments: a batch of usual ones, or a single one of any size. */
 const SEGMENTS = BATCH * USUAL + LARGEST;
 
-/** Reads a virtio header and its packet to an address: returns what {@link TunDevice.read} returns. */
+/** Reads a virtio header and its packet to an address; the result is that of {@link TunDevice.read}. */
 export type ReadPacket = (address: number, size: number) => number;
 
 export interface ReadCounters {

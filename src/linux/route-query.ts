@@ -55,9 +55,9 @@ export class RouteQuery {
   }
 
   /**
-   * The route to a destination from the socket, or from another one with the same address and this port. Undefined if there is none, or none that a program could use: a redirect to an interface looks up a route
-   * by that interface, without the socket, and the host's rules may give a different route for that. Throws a SystemCallError if the kernel
-   * could not be asked now.
+   * The route to a destination from the socket, or from another one with the same address and this port. Undefined if there is none, or none
+   * that a program could use: a redirect to an interface looks up a route by that interface, without the socket, and the host's rules may
+   * give a different route for that. Throws a SystemCallError if the kernel could not be asked now.
    * Example: after `ip rule add ipproto udp sport 3545 lookup 100` the socket's datagrams take a route of table 100, those of a program
    * one of the main table.
    */

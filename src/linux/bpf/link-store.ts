@@ -26,8 +26,8 @@ interface LeftLink {
 }
 
 /**
- * Links of programs at interfaces, tcx and XDP, that stay attached while a role is restarted: the programs of the predecessor work until {@link takeOver}, which replaces each by the
- * successor's program, without a moment between them.
+ * Links of programs at interfaces, tcx and XDP, that stay attached while a role is restarted: the programs of the predecessor work until
+ * {@link takeOver}, which replaces each by the successor's program, without a moment between them.
  */
 export class LinkStore {
   private readonly keeper: Keeper;

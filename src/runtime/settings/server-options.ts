@@ -46,7 +46,7 @@ export const SERVER_OPTIONS = {
   workers: {
     kind: WORKERS,
     default: 1,
-    help: 'threads that share the work of this process, one for each processor at most; of use where the kernel path is not',
+    help: 'threads that share the work of this process, one for each processor at most; for hosts without the kernel path',
   },
   allowPrivate: ALLOW_PRIVATE,
   allow: ALLOW,
