@@ -47,17 +47,12 @@ export class Arrivals {
     return true;
   }
 
-  /** Indexes of the interfaces at which the program is. */
-  get interfaces(): Iterable<number> {
-    return this.attachments.keys();
-  }
-
   /** False if another process has detached the program, or an interface has gone. */
   get areAttached(): boolean {
     return [...this.attachments.values()].every((attachment) => attachment.isAttached());
   }
 
-  /** Indexes of the interfaces with a program. */
+  /** Of the interfaces at which the program is. */
   get indexes(): number[] {
     return [...this.attachments.keys()];
   }

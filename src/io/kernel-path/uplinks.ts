@@ -302,7 +302,7 @@ export class Uplinks {
     this.arrivals.follow(isUsed ? otherArrivals(this.hostLinks, this.network) : []);
     this.lookAtArrivals();
     const { links } = this.hostLinks;
-    const where = [...this.arrivals.interfaces].flatMap((ifindex) => links.get(ifindex) ?? []);
+    const where = this.arrivals.indexes.flatMap((ifindex) => links.get(ifindex) ?? []);
     this.xdp.follow(where, links.values());
   }
 

@@ -16,10 +16,6 @@ export class OwnPorts {
     this.fd = fd;
   }
 
-  has(port: number): boolean {
-    return this.ports.has(port);
-  }
-
   /** Throws a SystemCallError. */
   add(port: number): void {
     if (this.ports.has(port)) return;
