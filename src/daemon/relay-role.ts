@@ -24,6 +24,7 @@ import { EXIT } from './exit-codes.ts';
 import { sayDataPath, sayTakenOver, sayWarning, sayWhyNotKernel } from './log.ts';
 import { carriedStatus, secondsAgo } from './peer-status.ts';
 import type { Role, RunningRole } from './run-role.ts';
+import { Marks } from './marks.ts';
 import { explainNotLocal } from './start-notices.ts';
 import { largestUsers, usersStatus } from './users-status.ts';
 import { withWords } from './state-in-words.ts';
@@ -134,22 +135,39 @@ export class RelayRole implements Role {
     return { total, shown: this.inStatus(limit) };
   }
 
-  /** Of a peer that the kernel carries the traffic is read in bulk: to ask for each one takes 20 times as long. */
+  /**
+   * Of a peer that the kernel carries the traffic is read in bulk: to ask for each one takes 20 times as long. Such a peer is ranked as soon as it is
+   * read, and only a bit is kept of it: every local user may begin such a walk.
+   */
   *rankedPeers(order: PeerOrder): Generator<RankedPeer | undefined> {
     const { relay } = this;
     const { peers } = relay;
-    const carried = new Map<number, number>();
-    const note = (address: Ipv6, octets: number): void => {
-      const peer = peers.find(address, 0);
-      if (peer !== NO_PEER) carried.set(peer, octets + octetsOf(peers.trafficOf(peer)));
-    };
-    if (order === 'traffic') for (const _ of relay.unreportedOctets(note)) yield undefined;
-    for (const peer of peers.walk()) {
-      const octets = carried.get(peer) ?? octetsOf(peers.trafficOf(peer));
-      const { receivedSecondsAgo } = secondsAgo(peers.lastReceived[peer]!, -Infinity, relay.now);
-      yield new RankedClient(this, peer, octets, receivedSecondsAgo);
-    }
+    const ranked = new Marks();
+    if (order === 'traffic') yield* this.carriedPeers(ranked);
+    for (const peer of peers.walk()) if (!ranked.has(peer)) yield this.ranked(peer, 0);
     for (const peer of relay.otherPeers()) yield new RecordedClient(peer, relay.now);
+  }
+
+  /** Those of which the kernel has not reported all octets. */
+  private *carriedPeers(ranked: Marks): Generator<RankedPeer | undefined> {
+    const { relay } = this;
+    const found: RankedPeer[] = [];
+    const note = (address: Ipv6, octets: number): void => {
+      const peer = relay.peers.find(address, 0);
+      if (peer !== NO_PEER && ranked.add(peer)) found.push(this.ranked(peer, octets));
+    };
+    for (const _ of relay.unreportedOctets(note)) {
+      yield undefined;
+      yield* found.splice(0);
+    }
+    yield* found;
+  }
+
+  private ranked(peer: number, unreportedOctets: number): RankedPeer {
+    const { peers, now } = this.relay;
+    const octets = octetsOf(peers.trafficOf(peer)) + unreportedOctets;
+    const { receivedSecondsAgo } = secondsAgo(peers.lastReceived[peer]!, -Infinity, now);
+    return new RankedClient(this, peer, octets, receivedSecondsAgo);
   }
 
   /** Made one by one, while the relay works on. */
