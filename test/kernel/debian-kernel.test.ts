@@ -21,7 +21,15 @@ test.runIf(IS_ALL)(
   'all roles on the kernel path, and the rules of the programs',
   { timeout: MOST_MS },
   () => {
-    const files = ['program-stack', 'bpf-rules', 'unwrapping', 'clsact', 'server-path', 'data-paths'];
+    const files = [
+      'program-stack',
+      'bpf-rules',
+      'unwrapping',
+      'clsact',
+      'server-path',
+      'data-paths',
+      'bare-uplinks',
+    ];
     expect(
       run(...VITEST, '--project', 'kernel', ...files.map((name) => `test/kernel/${name}.test.ts`)),
     ).toMatch(/\d+ passed, 0 failed, /);
