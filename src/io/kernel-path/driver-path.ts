@@ -11,6 +11,7 @@ import { countSystemFailure } from '../system-failures.ts';
 import { DriverTrial } from './driver-trial.ts';
 import { OutwardRules } from './outward-rules.ts';
 import type { ServerUplinks } from './server-uplinks.ts';
+import { shortageInWords } from './xdp-arrivals.ts';
 
 const NO_WORK: DriverWork = { links: [], near: [] };
 /** The kind of interfaces whose drivers run programs themselves: hardware has none. */
@@ -34,6 +35,9 @@ export class DriverPath {
   private readonly attachments = new Map<number, Attachment>();
   private trial = new DriverTrial();
   private reason: string | undefined;
+  private shortage: string | undefined;
+  /** Interfaces at which descriptors or memory were short. */
+  private waiting: Link[] = [];
   private rule: string | undefined;
 
   constructor(program: ServerProgram, wish: XdpWish, store?: LinkStore) {
@@ -44,7 +48,7 @@ export class DriverPath {
 
   /** Why no solicitation is answered in a driver; undefined if they are, or will be after the first. */
   get why(): string | undefined {
-    return this.reason ?? this.rule ?? this.trial.why;
+    return this.reason ?? this.shortage ?? this.rule ?? this.trial.why;
   }
 
   /** Attaches the program where it may work, and detaches it elsewhere. Throws never. */
@@ -56,15 +60,7 @@ export class DriverPath {
       if ((isGone || !wanted.some((link) => link.ifindex === ifindex)) && attachment.close())
         this.attachments.delete(ifindex);
     }
-    for (const link of wanted) {
-      if (this.attachments.has(link.ifindex)) continue;
-      const attached = attachXdp(this.program.driverFd, link, this.wish === 'on' ? 'on' : 'auto', this.store);
-      if (typeof attached === 'string') this.reason = attached;
-      else {
-        this.attachments.set(link.ifindex, attached);
-        this.trial = new DriverTrial();
-      }
-    }
+    this.attachTo(wanted);
   }
 
   /** The work that the program may do now. Throws never: where the system refuses to say, it is none, and the program behind it does all. */
@@ -78,6 +74,7 @@ export class DriverPath {
   }
 
   private workAt({ at, wayBack }: ServerUplinks): DriverWork {
+    if (this.waiting.length > 0) this.attachTo(this.waiting);
     const links = at.filter(({ ifindex }) => this.attachments.has(ifindex));
     if (links.length === 0) return NO_WORK;
     this.rules.look();
@@ -99,6 +96,31 @@ export class DriverPath {
   close(): void {
     for (const [ifindex, attachment] of this.attachments)
       if (attachment.close()) this.attachments.delete(ifindex);
+  }
+
+  /** Where descriptors or memory are short, it is tried again at the next look. */
+  private attachTo(links: readonly Link[]): void {
+    this.shortage = undefined;
+    this.waiting = [];
+    for (const link of links) {
+      if (this.attachments.has(link.ifindex)) continue;
+      try {
+        const attached = attachXdp(
+          this.program.driverFd,
+          link,
+          this.wish === 'on' ? 'on' : 'auto',
+          this.store,
+        );
+        if (typeof attached === 'string') this.reason = attached;
+        else {
+          this.attachments.set(link.ifindex, attached);
+          this.trial = new DriverTrial();
+        }
+      } catch (error) {
+        this.shortage = shortageInWords(error);
+        this.waiting.push(link);
+      }
+    }
   }
 
   private reasonAgainst(

@@ -485,6 +485,7 @@ export class EbpfKernelPath implements KernelPath {
       this.guarded(() => this.config.followTtl());
       this.guarded(() => this.lookAtAttachments());
       this.guarded(() => this.uplinks.lookAtArrivals());
+      this.guarded(() => this.uplinks.lookAtDrivers());
       if (this.uplinks.lookAtRules()) this.debounce.trigger();
     });
   }

@@ -108,6 +108,11 @@ export class Uplinks {
     );
   }
 
+  /** Attaches the drivers' programs where descriptors or memory were short before. */
+  lookAtDrivers(): void {
+    this.xdp.tryAgain();
+  }
+
   /** The interfaces by which peers are reached; those without a kernel path last. */
   get states(): readonly UplinkState[] {
     const states = new Map<number, UplinkState>();

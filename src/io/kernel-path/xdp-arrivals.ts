@@ -6,6 +6,7 @@ import { removeRecord, writeRecord } from '../../linux/bpf/records.ts';
 import { attachXdp } from '../../linux/bpf/xdp-attachment.ts';
 import type { Link } from '../../linux/links.ts';
 import { featuresOf } from '../../linux/offloads.ts';
+import { countSystemFailure, isShortage } from '../../linux/system-failures.ts';
 import type { XdpWish } from '../ports.ts';
 
 /** Kinds of interfaces whose packets come from another host of this kernel, as that one has left them. */
@@ -27,6 +28,8 @@ export class XdpArrivals {
   private readonly links: LinkStore | undefined;
   /** By index: the attachment, or why there is none. */
   private readonly drivers = new Map<number, Attachment | string>();
+  /** Interfaces at which descriptors or memory were short. */
+  private readonly short = new Map<number, Link>();
   /** The name of a VLAN on an interface, by the index of that one. */
   private tagged: ReadonlyMap<Link['below'], string> = new Map();
 
@@ -52,11 +55,17 @@ export class XdpArrivals {
     }
   }
 
+  /** Attaches the program where descriptors or memory were short before. Throws a SystemCallError. */
+  tryAgain(): void {
+    for (const link of [...this.short.values()]) this.enter(link);
+  }
+
   /** `decap` is detached from this interface. The driver's program stays, and unwraps nothing: some drivers interrupt a link to change programs. */
   pause(ifindex: number): void {
     if (this.drivers.has(ifindex)) removeRecord(this.program.map('drivers'), ifindex);
     // What was refused may be permitted when `decap` is attached again.
     if (typeof this.drivers.get(ifindex) === 'string') this.drivers.delete(ifindex);
+    this.short.delete(ifindex);
   }
 
   /** Why nothing is unwrapped in the driver of an interface; undefined: it is. */
@@ -73,7 +82,7 @@ export class XdpArrivals {
 
   private enter(link: Link): void {
     const { ifindex, linkAddress, kind } = link;
-    if (!this.drivers.has(ifindex)) this.drivers.set(ifindex, this.attach(link));
+    if (!this.drivers.has(ifindex) || this.short.has(ifindex)) this.drivers.set(ifindex, this.attach(link));
     if (typeof this.drivers.get(ifindex) === 'string') return;
     writeRecord(this.program.map('drivers'), ifindex, DRIVER.SIZE, (view, bytes) => {
       bytes.set(linkAddress, DRIVER.address);
@@ -82,6 +91,21 @@ export class XdpArrivals {
   }
 
   private attach(link: Link): Attachment | string {
+    const { ifindex } = link;
+    try {
+      const attached = this.attachNow(link);
+      this.short.delete(ifindex);
+      return attached;
+    } catch (error) {
+      if (!isShortage(error)) throw error;
+      if (!this.short.has(ifindex)) countSystemFailure(error);
+      this.short.set(ifindex, link);
+      return shortageInWords(error);
+    }
+  }
+
+  /** Throws a SystemCallError where descriptors or memory are short. */
+  private attachNow(link: Link): Attachment | string {
     if (this.wish === 'off') return XDP_OFF;
     if (!link.isEthernet) return 'no Ethernet header';
     if (this.wish === 'auto' && featuresOf(link.name)?.active.has(GRO) !== true)
@@ -96,4 +120,9 @@ export class XdpArrivals {
     this.drivers.delete(ifindex);
     if (typeof driver === 'object') driver.close();
   }
+}
+
+/** The reason until it is tried again. */
+export function shortageInWords(error: unknown): string {
+  return `descriptors or memory are short at the moment: ${(error as Error).message}`;
 }

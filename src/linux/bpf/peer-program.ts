@@ -3,6 +3,7 @@ import { UNWRAP } from './layout.ts';
 import type { Unwrap } from './layout.ts';
 import { Program } from './program.ts';
 import { testRun } from './test-run.ts';
+import { isShortage } from '../system-failures.ts';
 
 /** An Ethernet frame with nothing but an IPv4 and a UDP header in front of an empty IPv6 packet. */
 const SAMPLE = new Uint8Array(14 + 28 + 40);
@@ -64,7 +65,7 @@ function load(sizes: PeerSizes, unwrap: Unwrap, withoutXdp: string | undefined):
   try {
     return new PeerProgram(sizes, unwrap);
   } catch (error) {
-    if (!(error instanceof SystemCallError)) throw error;
+    if (!(error instanceof SystemCallError) || isShortage(error)) throw error;
     const needs = error.code === 'EACCES' ? ' without CAP_PERFMON' : '';
     return new PeerProgram(sizes, unwrap, `this kernel refuses the program${needs} (${error.code})`);
   }

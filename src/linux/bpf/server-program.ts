@@ -1,6 +1,7 @@
 import { AccessMap } from './access-map.ts';
 import type { AccessVerdicts } from './access-map.ts';
 import { SystemCallError } from '../errors.ts';
+import { isShortage } from '../system-failures.ts';
 import { LimitMap } from './limit-map.ts';
 import type { ReachedLimit } from './limit-map.ts';
 import { Program } from './program.ts';
@@ -94,7 +95,7 @@ export function loadServerProgram(withoutXdp?: string): ServerProgram {
   try {
     return new ServerProgram();
   } catch (error) {
-    if (!(error instanceof SystemCallError)) throw error;
+    if (!(error instanceof SystemCallError) || isShortage(error)) throw error;
     return new ServerProgram(`this kernel refuses the program (${error.code})`);
   }
 }

@@ -1,7 +1,8 @@
-import { errorName } from '../errors.ts';
-import { E, Memory } from '../libc.ts';
+import { SystemCallError } from '../errors.ts';
+import { Memory } from '../libc.ts';
 import type { Link } from '../links.ts';
 import { driverOf, featuresOf } from '../offloads.ts';
+import { isShortage } from '../system-failures.ts';
 import { attachmentOf } from './attachment.ts';
 import type { Attachment } from './attachment.ts';
 import { libbpf } from './libbpf.ts';
@@ -28,7 +29,7 @@ export type XdpUse = 'auto' | 'on';
 /**
  * Attaches an XDP program in the driver of an interface, by a link that ends with the process (kernel 5.9). It never replaces another XDP program.
  * Otherwise the reason, as text for the status: without the program all else works as before. `store`: a link may come from there, and is left
- * there for a successor. Throws never.
+ * there for a successor. Throws a SystemCallError where descriptors or memory are short: it may be called again.
  */
 export function attachXdp(
   program: number,
@@ -36,13 +37,9 @@ export function attachXdp(
   use: XdpUse,
   store?: LinkStore,
 ): Attachment | string {
-  try {
-    const left = store?.adopt(program, link.ifindex, 'xdp');
-    if (left !== undefined) return attachmentOf(left, store);
-    return reasonAgainst(link, use) ?? create(program, link.ifindex, store);
-  } catch (error) {
-    return (error as Error).message; // no descriptors
-  }
+  const left = store?.adopt(program, link.ifindex, 'xdp');
+  if (left !== undefined) return attachmentOf(left, store);
+  return reasonAgainst(link, use) ?? create(program, link.ifindex, store);
 }
 
 function create(program: number, ifindex: number, store?: LinkStore): Attachment | string {
@@ -50,7 +47,7 @@ function create(program: number, ifindex: number, store?: LinkStore): Attachment
   options.setPointer(0, OPTIONS.SIZE);
   options.view.setUint32(OPTIONS.flags, XDP_FLAGS_DRV_MODE, true);
   const created = libbpf().createLink(program, ifindex, BPF_XDP, options.address);
-  if (created < 0) return refusal(-created);
+  if (created < 0) return refusal(new SystemCallError('bpf_link_create', -created));
   store?.keep(created, ifindex, 'xdp');
   return attachmentOf(created, store);
 }
@@ -70,16 +67,17 @@ function reasonAgainst({ name, kind }: Pick<Link, 'name' | 'kind'>, use: XdpUse)
   return undefined;
 }
 
-function refusal(error: number): string {
-  switch (error) {
-    case E.EBUSY:
-    case E.EEXIST:
+function refusal(error: SystemCallError): string {
+  if (isShortage(error)) throw error;
+  switch (error.code) {
+    case 'EBUSY':
+    case 'EEXIST':
       return 'another XDP program is there';
-    case E.EOPNOTSUPP:
+    case 'EOPNOTSUPP':
       return 'the driver cannot run XDP programs';
-    case E.ERANGE:
+    case 'ERANGE':
       return 'the MTU is too large for XDP';
     default:
-      return `the driver or the kernel refuses XDP programs (${errorName(error)})`;
+      return `the driver or the kernel refuses XDP programs (${error.code})`;
   }
 }
