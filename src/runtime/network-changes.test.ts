@@ -343,6 +343,22 @@ test('a kernel path that cannot be configured is closed again', async () => {
   expect(client.dataPath.kind).toBe('user');
 });
 
+test('a host relay serves an address that comes while it starts, before its monitor', async () => {
+  const { ports } = host();
+  ports.network.nativeAddresses = [ONE];
+  const relay = new Relay({ address: 0, port: 3545, interface: 'teredo', dataPath: 'auto' }, ports);
+  onTestFinished(() => relay.close());
+  const open = ports.openNetworkMonitor.bind(ports);
+  let served = 0;
+  ports.openNetworkMonitor = () => {
+    ports.kernelPaths.values().next().value!.setServed = (prefixes) => (served = prefixes.length);
+    ports.network.nativeAddresses = [ONE, OTHER];
+    return open();
+  };
+  await relay.start();
+  expect(served).toBe(2);
+});
+
 test("a host relay looks at the host's addresses when changes have come to rest, and after a second at the latest", async () => {
   const { clock, ports } = host();
   ports.network.nativeAddresses = [ONE];

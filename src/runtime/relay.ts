@@ -185,6 +185,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       });
       this.monitor = ports.openNetworkMonitor();
       this.monitor.start(() => this.debounce.trigger());
+      this.debounce.now(); // a change since the start began, which the monitor has not seen
       this.handover.start();
       driver.request(() => this.machine.begin());
     } catch (error) {

@@ -213,11 +213,13 @@ export class Server extends EventEmitter<ServerEvents> {
       if (settings.secondary !== undefined)
         driver.attachUdp(SERVER_SOCKET.secondary, this.openUdp(settings.secondary));
       if (settings.native ?? true) driver.attachRaw(ports.openRawIpv6());
+      // Before the workers: a change while they start reaches them, too.
+      this.monitor = ports.openNetworkMonitor();
+      this.monitor.start(() => this.debounce.trigger());
+      this.networkChanged();
       await this.startWorkers();
       this.startOnce.goOn();
       this.openServerPath();
-      this.monitor = ports.openNetworkMonitor();
-      this.monitor.start(() => this.debounce.trigger());
     } catch (error) {
       await this.close();
       throw refusalOf(error);

@@ -134,3 +134,22 @@ test('closed in its start, it opens nothing more, and leaves no socket', async (
   ports.threads[0]!.tell(READY);
   await expect(starting).rejects.toMatchObject({ code: 'closed-early' });
 });
+
+test('a change of the host while the threads start reaches them, and one before is in their data', async () => {
+  const ports = new PlayedPorts();
+  const server = new Server({ address: PRIMARY.address, native: false, dataPath: 'user', workers: 2 }, ports);
+  onTestFinished(() => server.close());
+  const [early, late] = [20, 24].map((prefixLength) => [
+    { address: PRIMARY.address, prefixLength, interface: 'lan' },
+  ]);
+  ports.network.subnets = early!;
+  const starting = server.start();
+  ports.network.subnets = late!;
+  ports.networkChanged();
+  ports.clock.advance(1_000);
+  const [thread] = ports.threads;
+  expect(thread!.data.subnets).toEqual(early);
+  expect(thread!.heard).toEqual([{ type: 'change', state: { subnets: late } }]);
+  thread!.tell(READY);
+  await starting;
+});
