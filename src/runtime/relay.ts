@@ -161,6 +161,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       driver.attachUdp(RELAY_SOCKET.service, udp);
       driver.attachTun(tun, (error) => this.emit('lost', error));
       if (this.workers !== undefined) await this.startWorkers(this.workers, tun.name);
+      this.startOnce.goOn();
       // They came before those that wait in the interface's queue, which is read later.
       driver.request((now) => {
         for (const packet of left?.packets ?? []) this.machine.handlePacket(packet, 0, packet.length, now);

@@ -15,6 +15,7 @@ import { ALL_NATIVE, Relay } from '../relay.ts';
 import type { RelaySettings } from '../relay.ts';
 import { recordsOf } from './peer-records.ts';
 import type { RelayWorkerData, StraysMessage, ToRelayWorker } from './relay-messages.ts';
+import type { FromWorker } from './worker-messages.ts';
 
 class RelayThread extends PlayedThread<RelayWorkerData, ToRelayWorker> {
   /** The last question that it has heard. */
@@ -42,14 +43,18 @@ class PlayedPorts extends MemoryPorts {
     adoptTun: (_, name) => this.openTun(name),
     discard: () => {},
     startThread: (_, data) => {
-      const thread = new RelayThread(data, { type: 'ready' });
+      const thread = new RelayThread(data, this.atStart);
       this.threads.push(thread);
       return thread;
     },
   };
 
-  constructor() {
+  private readonly atStart: FromWorker | undefined;
+
+  /** `atStart`: the first message of each thread. */
+  constructor(atStart: FromWorker | 'silent' = { type: 'ready' }) {
     super(new MemoryIpv4Network(), [PRIMARY.address], seededEntropy(1));
+    this.atStart = atStart === 'silent' ? undefined : atStart;
   }
 }
 
@@ -206,4 +211,16 @@ test('peers and users of all threads are asked for, and answers hold for a secon
   const unanswered = relay.gatherPeers().catch(({ message }: Error) => message);
   ports.clock.advance(5_000);
   expect(await unanswered).toBe('a worker has not answered for 5 s');
+});
+
+test('closed while its threads start, a relay configures nothing more', async () => {
+  const ports = new PlayedPorts('silent');
+  const relay = new Relay(
+    { address: PRIMARY.address, port: 3545, interface: 'teredo', serve: ALL_NATIVE, workers: 2 },
+    ports,
+  );
+  const starting = relay.start();
+  await relay.close();
+  await expect(starting).rejects.toMatchObject({ code: 'closed-early' });
+  expect([ports.tuns.size, ports.network.interfaces.size, ports.monitorCount]).toEqual([0, 0, 0]);
 });

@@ -59,7 +59,7 @@ export class RelayWorkers {
     return { tun, udp: this.udp };
   }
 
-  /** Resolves when all work. Rejects with the reason of the first that cannot. */
+  /** See {@link WorkerGroup.start}. */
   async start(
     settings: PlainRelaySettings,
     place: { readonly interface: string; readonly address: number },

@@ -126,13 +126,27 @@ test('a thread that dies in its start makes the start fail', async () => {
   await expect(starting).rejects.toThrow('worker 2 of 3: no memory');
 });
 
-test('closed in its start, it opens nothing more, and leaves no socket', async () => {
+test('a thread that hangs in its start makes the start fail', async () => {
+  const ports = new PlayedPorts();
+  const starting = serverOf(ports);
+  await Promise.resolve();
+  const [one, two] = ports.threads;
+  two!.tell(READY);
+  one!.answersPings = false;
+  ports.clock.advance(60_000);
+  await expect(starting).rejects.toThrow('worker 2 of 3: it has not answered for 30 s');
+});
+
+test('closed while a thread hangs in its start, it ends, opens nothing more, and sets no timer', async () => {
   const ports = new PlayedPorts();
   const server = new Server({ address: PRIMARY.address, native: false, workers: 2 }, ports);
   const starting = server.start();
   await server.close();
-  ports.threads[0]!.tell(READY);
   await expect(starting).rejects.toMatchObject({ code: 'closed-early' });
+  const [thread] = ports.threads;
+  thread!.tell(READY);
+  ports.clock.advance(60_000);
+  expect(thread!.heard).toEqual([{ type: 'close' }]);
 });
 
 test('a change of the host while the threads start reaches them, and one before is in their data', async () => {

@@ -31,7 +31,7 @@ export class ServerWorkers {
     return own;
   }
 
-  /** Resolves when all work. Rejects with the reason of the first that cannot. */
+  /** See {@link WorkerGroup.start}. */
   async start(settings: PlainServerSettings, state: ServerWorkerState): Promise<void> {
     const [primary, secondary] = this.sockets;
     await this.group.start('server-worker', SERVER_COUNTERS.length, (worker, counters): ServerWorkerData => {

@@ -35,6 +35,8 @@ export class WorkerGroup {
   private cancelPing: CancelTimer | undefined;
   private isLost = false;
   private isClosed = false;
+  private readonly closed: Promise<void>;
+  private endStart: () => void = () => {};
 
   /** `hits` gets the limits that the workers reach. */
   constructor(ports: PortFactory, count: number, hits: LimitHits, handlers: GroupHandlers) {
@@ -45,11 +47,12 @@ export class WorkerGroup {
     this.handlers = handlers;
     this.hits = hits;
     this.count = count;
+    this.closed = new Promise((resolve) => (this.endStart = resolve));
   }
 
   /**
    * Starts all; each shows `numbers` numbers of its own in shared memory. `dataOf`: for the worker with this number, beginning with 1. Resolves when
-   * all work. Rejects with the reason of the first that cannot.
+   * all work, or after {@link close}. Rejects with the reason of the first that cannot, or does not answer.
    */
   async start(
     kind: WorkerKind,
@@ -61,8 +64,9 @@ export class WorkerGroup {
       const thread = this.ports.startThread(kind, dataOf(i, shown));
       this.workers.push(new RunningWorker(thread, shown));
     }
-    await Promise.all(this.workers.map((worker, i) => this.follow(worker, i + 1)));
+    const ready = this.workers.map((worker, i) => this.follow(worker, i + 1));
     this.pingLater();
+    await Promise.race([Promise.all(ready), this.closed]);
   }
 
   /** How many have begun. */
@@ -95,6 +99,7 @@ export class WorkerGroup {
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
+    this.endStart();
     this.cancelPing?.();
     this.postAll({ type: 'close' });
     await Promise.all(this.workers.map(({ thread }) => thread.ended(END_MS)));
