@@ -1,5 +1,7 @@
+import { constants } from 'node:os';
 import { SystemCallError } from './errors.ts';
 import { Memory, errno, sys } from './libc.ts';
+import { udpSockets } from './proc.ts';
 import {
   AF_INET,
   OPTION,
@@ -35,7 +37,8 @@ type Instruction = readonly [code: number, operand: number];
  * them. Throws a SystemCallError; nothing is left open then.
  *
  * The first socket takes the port as one that shares it with nobody. So a port that another program has is refused, also where both run under one
- * account. A socket that such a program adds later gets nothing: the steering program names only the sockets opened here.
+ * account. A socket that such a program adds while the others are opened could get a number among theirs: then the port counts as taken. One that it
+ * adds later gets nothing: the steering program names only the sockets opened here.
  */
 export function openSharedPort(
   address: number,
@@ -52,12 +55,23 @@ export function openSharedPort(
       bindIpv4(fd, address, i === 0 ? port : localEndpoint(opened[0]!).port);
       if (i === 0) share(fd);
     }
+    refuseOthers(opened);
     steer(opened);
     return opened;
   } catch (error) {
     for (const fd of opened) sys.close(fd);
     throw error;
   }
+}
+
+/** Sockets at addresses that overlap count, too. */
+function refuseOthers(opened: readonly number[]): void {
+  const { address, port } = localEndpoint(opened[0]!);
+  const there = udpSockets().filter((other) => {
+    const overlaps = address === 0 || other.address === 0 || other.address === address;
+    return overlaps && other.port === port;
+  });
+  if (there.length !== opened.length) throw new SystemCallError('bind', constants.errno.EADDRINUSE);
 }
 
 function share(fd: number): void {
