@@ -107,22 +107,19 @@ export function workersPart(limits: ServerLimits, workers: number): ServerLimits
 }
 
 /**
- * A burst that is too small to be divided among the workers, each of which may have to leave a part of it to the kernel: by its name, with the
- * least that could be; undefined: there is none. Zero is no burst, and stays so.
+ * A burst that is too small to be divided among the workers: with the part of one, it could never forward some packets. By its name, with the least that
+ * could be; undefined: there is none. Zero is no burst, and stays so.
  */
 export function indivisibleBurst(limits: ServerLimits, workers: number): Indivisible | undefined {
   if (workers === 1) return undefined;
   for (const name of ['forwarded', 'forwardedIcmp', 'native'] as const)
     for (const part of ['shared', 'reserve'] as const) {
       const { burst } = limits[name][part];
-      const least = workers * SHARERS;
+      const least = workers * LEAST_BURST[name];
       if (burst > 0 && burst < least) return { name: `${name}.${part}.burst`, value: burst, least };
     }
   return undefined;
 }
-
-/** A bucket of a worker, with a quarter of it left to the process, still gives a whole token. */
-const SHARERS = 4;
 
 /** Octets of the largest ICMPv6 packet that is answered or forwarded: the tunnel's MTU. */
 export const MAX_ICMPV6_BYTES = 1280;
@@ -134,3 +131,10 @@ export const MAX_ICMPV6_BYTES = 1280;
 export function forwardingCost(length: number): number {
   return Math.ceil(length / 128);
 }
+
+/** A worker's burst: beside the kernel path it has a quarter of it, still a whole token for a bubble. ICMPv6 may be long, and the kernel forwards none. */
+const LEAST_BURST = {
+  forwarded: 4,
+  forwardedIcmp: forwardingCost(MAX_ICMPV6_BYTES),
+  native: forwardingCost(MAX_ICMPV6_BYTES),
+} as const;

@@ -149,7 +149,7 @@ test.for([
   [
     'limits.native.shared.burst',
     () => server({ workers: 2, limits: small }),
-    /7 is too small to be divided: with 2 workers at least 8, or 0/,
+    /7 is too small to be divided: with 2 workers at least 20, or 0/,
   ],
   ['secondary', () => server({ secondary: HERE }), /first address already/],
   ['announce', () => server({ announce: 0 }), /stands for any/],
