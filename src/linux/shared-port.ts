@@ -38,7 +38,7 @@ type Instruction = readonly [code: number, operand: number];
  *
  * The first socket takes the port as one that shares it with nobody. So a port that another program has is refused, also where both run under one
  * account. A socket that such a program adds while the others are opened could get a number among theirs: then the port counts as taken. One that it
- * adds later gets nothing: the steering program names only the sockets opened here.
+ * adds later at the same address gets nothing: the steering program names only the sockets opened here.
  */
 export function openSharedPort(
   address: number,

@@ -10,7 +10,7 @@ export interface WorkerThread {
   post(message: object): void;
   /** Sets the handlers; called once. `onLost` is called at most once: the thread has ended, and nobody has asked it to. */
   start(onMessage: (message: object) => void, onLost: (reason: Error) => void): void;
-  /** Resolves when the thread has ended, or when it does not within the time. It has been told to end before. */
+  /** Resolves when the thread has ended, or when it does not within the time: then it loses its ports. It has been told to end before. */
   ended(withinMs: number): Promise<void>;
 }
 
@@ -43,6 +43,6 @@ export interface WorkerPorts {
   adoptTun(other: number, name: string): Tun;
   /** Closes one that no thread has adopted. */
   discard(other: number): void;
-  /** `data` is copied, except shared memory. */
-  startThread(kind: WorkerKind, data: object): WorkerThread;
+  /** `data` is copied, except shared memory. `lent`: numbers that the thread adopts. Those that it leaves open are closed when it ends. */
+  startThread(kind: WorkerKind, data: object, lent: readonly number[]): WorkerThread;
 }

@@ -1,22 +1,30 @@
 import { Worker, parentPort, workerData } from 'node:worker_threads';
+import { LentDescriptor } from '../../linux/lent-descriptor.ts';
 import type { WorkerKind, WorkerThread } from './worker-ports.ts';
 
 /** Starts a thread. Its module is loaded from the package, beside the program. */
-export function startThread(kind: WorkerKind, data: object): WorkerThread {
-  return new KernelThread(kind, data);
+export function startThread(kind: WorkerKind, data: object, lent: readonly number[]): WorkerThread {
+  return new KernelThread(kind, data, lent);
 }
 
 class KernelThread implements WorkerThread {
   private readonly worker: Worker;
   private readonly exit: Promise<number>;
+  private readonly lent: readonly LentDescriptor[];
   private isEnding = false;
 
-  constructor(kind: WorkerKind, data: object) {
+  constructor(kind: WorkerKind, data: object, lent: readonly number[]) {
+    this.lent = lent.map((fd) => new LentDescriptor(fd));
     // This file, and the program that it is bundled into, are equally deep in the package.
     this.worker = new Worker(new URL(`../../runtime/workers/${kind}.js`, import.meta.url), {
       workerData: data,
     });
-    this.exit = new Promise((resolve) => this.worker.once('exit', resolve));
+    this.exit = new Promise((resolve) =>
+      this.worker.once('exit', (code) => {
+        for (const one of this.lent) one.takeBack();
+        resolve(code);
+      }),
+    );
   }
 
   post(message: object): void {
@@ -36,8 +44,8 @@ class KernelThread implements WorkerThread {
   async ended(withinMs: number): Promise<void> {
     this.isEnding = true;
     let timer: NodeJS.Timeout | undefined;
-    const tooLong = new Promise((resolve) => (timer = setTimeout(resolve, withinMs)));
-    await Promise.race([this.exit, tooLong]);
+    const tooLong = new Promise<'hangs'>((resolve) => (timer = setTimeout(() => resolve('hangs'), withinMs)));
+    if ((await Promise.race([this.exit, tooLong])) === 'hangs') for (const one of this.lent) one.replace();
     clearTimeout(timer);
     this.worker.unref();
   }

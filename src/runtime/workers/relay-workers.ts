@@ -66,9 +66,10 @@ export class RelayWorkers {
     state: RelayWorkerState,
   ): Promise<void> {
     const { steering } = this;
-    await this.group.start('relay-worker', SHOWN_NUMBERS, (worker, shown): RelayWorkerData => {
+    await this.group.start('relay-worker', SHOWN_NUMBERS, (worker, shown) => {
       const opened = this.others[worker - 1]!;
-      return { ...state, ...place, ...opened, settings, worker, steering, shown };
+      const data: RelayWorkerData = { ...state, ...place, ...opened, settings, worker, steering, shown };
+      return { data, descriptors: [opened.tun, opened.udp] };
     });
   }
 

@@ -34,9 +34,10 @@ export class ServerWorkers {
   /** See {@link WorkerGroup.start}. */
   async start(settings: PlainServerSettings, state: ServerWorkerState): Promise<void> {
     const [primary, secondary] = this.sockets;
-    await this.group.start('server-worker', SERVER_COUNTERS.length, (worker, counters): ServerWorkerData => {
+    await this.group.start('server-worker', SERVER_COUNTERS.length, (worker, counters) => {
       const sockets = { primary: primary![worker - 1]!, secondary: secondary?.[worker - 1] };
-      return { ...state, settings, ...sockets, counters };
+      const data: ServerWorkerData = { ...state, settings, ...sockets, counters };
+      return { data, descriptors: Object.values(sockets).filter((one) => one !== undefined) };
     });
   }
 

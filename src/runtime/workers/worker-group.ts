@@ -23,6 +23,12 @@ export interface GroupHandlers {
   onOther?(from: number, message: object): void;
 }
 
+interface WorkersPart {
+  readonly data: object;
+  /** Those in `data` that it adopts. */
+  readonly descriptors: readonly number[];
+}
+
 /** The workers of a role beside its first thread, which starts them and adds up what they report. */
 export class WorkerGroup {
   readonly ports: WorkerPorts;
@@ -51,17 +57,18 @@ export class WorkerGroup {
   }
 
   /**
-   * Starts all; each shows `numbers` numbers of its own in shared memory. `dataOf`: for the worker with this number, beginning with 1. Resolves when
+   * Starts all; each shows `numbers` numbers of its own in shared memory. `partOf`: for the worker with this number, beginning with 1. Resolves when
    * all work, or after {@link close}. Rejects with the reason of the first that cannot, or does not answer.
    */
   async start(
     kind: WorkerKind,
     numbers: number,
-    dataOf: (worker: number, shown: SharedArrayBuffer) => object,
+    partOf: (worker: number, shown: SharedArrayBuffer) => WorkersPart,
   ): Promise<void> {
     for (let i = 1; i < this.count; i++) {
       const shown = new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT * numbers);
-      const thread = this.ports.startThread(kind, dataOf(i, shown));
+      const { data, descriptors } = partOf(i, shown);
+      const thread = this.ports.startThread(kind, data, descriptors);
       this.workers.push(new RunningWorker(thread, shown));
     }
     const ready = this.workers.map((worker, i) => this.follow(worker, i + 1));
