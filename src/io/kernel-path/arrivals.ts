@@ -47,9 +47,14 @@ export class Arrivals {
     return true;
   }
 
-  /** False if another process has detached the program, or an interface has gone. */
-  get areAttached(): boolean {
-    return [...this.attachments.values()].every((attachment) => attachment.isAttached());
+  /**
+   * False if another process has detached the program, or an interface has gone. The driver's program unwraps nothing there from now on: nothing
+   * would hand its packets to the tunnel.
+   */
+  lookAtAttachments(): boolean {
+    const gone = [...this.attachments].filter(([, attachment]) => !attachment.isAttached());
+    for (const [ifindex] of gone) this.xdp?.pause(ifindex);
+    return gone.length === 0;
   }
 
   /** Of the interfaces at which the program is. */

@@ -493,7 +493,8 @@ export class EbpfKernelPath implements KernelPath {
   /** Before kernel 6.6 the programs are filters, which other programs can remove without a message. */
   private lookAtAttachments(): void {
     const isAtTunnel = this.egress.isAttached();
-    if (isAtTunnel && this.uplinks.areAttached) return;
+    const isAtUplinks = this.uplinks.lookAtAttachments();
+    if (isAtTunnel && isAtUplinks) return;
     if (!isAtTunnel) {
       this.egress.close();
       this.egress = this.attachToTunnel();

@@ -93,8 +93,8 @@ export class Uplinks {
   }
 
   /** Whether the program is still attached where datagrams arrive. */
-  get areAttached(): boolean {
-    return this.arrivals.areAttached;
+  lookAtAttachments(): boolean {
+    return this.arrivals.lookAtAttachments();
   }
 
   /** Reads at which interfaces the host accepts datagrams whatever the way back is. The kernel sends no message about that. */
@@ -309,6 +309,7 @@ export class Uplinks {
     const { links } = this.hostLinks;
     const where = this.arrivals.indexes.flatMap((ifindex) => links.get(ifindex) ?? []);
     this.xdp.follow(where, links.values());
+    this.arrivals.lookAtAttachments();
   }
 
   private xdpState({ situation }: Uplink): Pick<UplinkState, 'xdp' | 'withoutXdp'> {
