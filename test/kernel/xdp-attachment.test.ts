@@ -87,7 +87,8 @@ test('by itself never on a veth, whether it passes super-packets or not', () => 
   expect(attachedTo('wan')).toBe(true);
 });
 
-test('a link is left to a successor, whose program takes its place', () => {
+/** A successor that has the links of a predecessor, whose program is in the driver of `wan`. */
+function successor(): LinkStore {
   const kept = new Map<string, number>();
   const keeper = {
     keep: (name: string, fd: number) => void kept.set(name, sys.dup2(fd, COPY)),
@@ -101,15 +102,34 @@ test('a link is left to a successor, whose program takes its place', () => {
   predecessor.leave();
   first.close();
   expect(attachedTo('wan')).toBe(true);
-  const successor = new LinkStore(keeper, [{ name: 'link-xdp-10', fd: kept.get('link-xdp-10')! }]);
+  const store = new LinkStore(keeper, [{ name: 'link-xdp-10', fd: kept.get('link-xdp-10')! }]);
   kept.clear();
+  return store;
+}
+
+test('a link is left to a successor, whose program takes its place', () => {
+  const store = successor();
   const next = loadPassingXdp();
-  // What it would be refused for now does not matter: it is there.
-  const second = attached(attachXdp(next, WAN, 'auto', successor));
-  successor.takeOver();
+  const second = attached(attachXdp(next, WAN, 'on', store));
+  store.takeOver();
   expect(execute('ip', ['-d', 'link', 'show', 'wan'])).toContain(`prog/xdp id ${idOf(next)}`);
   second.close();
   expect(attachedTo('wan')).toBe(false);
+});
+
+test('where a successor would attach none by itself, it does not take over the one that is there', () => {
+  const store = successor();
+  expect(attachXdp(program, WAN, 'auto', store)).toContain('veth');
+  expect(attachedTo('wan'), 'until it takes over').toBe(true);
+  store.takeOver();
+  expect(attachedTo('wan')).toBe(false);
+});
+
+test('not at a bond or team, whose parts run the program', () => {
+  for (const kind of ['bond', 'team'])
+    expect(attachXdp(program, { ...WAN, kind }, 'on')).toBe(
+      `a ${kind} runs the program at its parts, where no datagram is known`,
+    );
 });
 
 /** The kernel's number of a program. */

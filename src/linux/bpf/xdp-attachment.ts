@@ -15,6 +15,8 @@ const XDP_FLAGS_DRV_MODE = 4;
 const OPTIONS = { SIZE: 32, flags: 8 } as const;
 /** A driver that leaves two octets in front of a frame: no program can change the start of one. */
 const WITHOUT_HEADROOM = 'gve';
+/** Kinds that run a program in the drivers of their parts, which it takes for the interfaces at which frames arrive. */
+const OF_PARTS = new Set(['bond', 'team']);
 /** Packets of TCP that the hardware, or the host of a virtual machine, has merged. They do not fit into a program's buffer. */
 const MERGED_BY_HARDWARE = 'rx-lro';
 /** The same, in a form that some drivers switch off, without asking, for as long as a program is attached. */
@@ -37,9 +39,10 @@ export function attachXdp(
   use: XdpUse,
   store?: LinkStore,
 ): Attachment | string {
+  const reason = reasonAgainst(link, use);
+  if (reason !== undefined) return reason;
   const left = store?.adopt(program, link.ifindex, 'xdp');
-  if (left !== undefined) return attachmentOf(left, store);
-  return reasonAgainst(link, use) ?? create(program, link.ifindex, store);
+  return left === undefined ? create(program, link.ifindex, store) : attachmentOf(left, store);
 }
 
 function create(program: number, ifindex: number, store?: LinkStore): Attachment | string {
@@ -54,6 +57,7 @@ function create(program: number, ifindex: number, store?: LinkStore): Attachment
 
 /** Why a program should not be attached there, although the kernel may permit it. */
 function reasonAgainst({ name, kind }: Pick<Link, 'name' | 'kind'>, use: XdpUse): string | undefined {
+  if (OF_PARTS.has(kind)) return `a ${kind} runs the program at its parts, where no datagram is known`;
   const driver = driverOf(name);
   if (driver === WITHOUT_HEADROOM) return `the driver ${driver} has no room in front of packets`;
   const active = featuresOf(name)?.active;
