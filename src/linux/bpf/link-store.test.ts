@@ -75,6 +75,18 @@ test('closing a link removes no other link at the same place', () => {
   successor.close(second);
 });
 
+test('a link in a driver alone is none to leave to a successor', () => {
+  const store = new LinkStore({ keep: () => {}, remove: () => {} }, []);
+  const [driver, ingress] = [sys.memfdCreate('link', 0), sys.memfdCreate('link', 0)];
+  store.keep(driver, 1, 'xdp');
+  expect(store.hasOpen).toBe(false);
+  store.keep(ingress, 1, 'ingress');
+  expect(store.hasOpen).toBe(true);
+  store.close(ingress);
+  expect(store.hasOpen).toBe(false);
+  store.close(driver);
+});
+
 test('a descriptor that is no link is closed and removed', () => {
   const removed: string[] = [];
   const keeper = { keep: () => {}, remove: (name: string) => void removed.push(name) };

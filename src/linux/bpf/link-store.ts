@@ -54,9 +54,9 @@ export class LinkStore {
     return this.left.size > 0;
   }
 
-  /** Whether there is a link to leave to a successor. Before kernel 6.6 there is none. */
+  /** Whether there is a link at tc to leave to a successor. Before kernel 6.6 there is none: a link in a driver is of no use alone. */
   get hasOpen(): boolean {
-    return this.open.size > 0;
+    return [...this.open.values()].some(isAtTc);
   }
 
   /** The predecessor's link there, which gets this program at {@link takeOver}; undefined: there is none. */
@@ -144,6 +144,10 @@ export function isLinkName(name: string): boolean {
 /** The place that the name of a link names: hook and interface. */
 function placeIn(name: string): string {
   return name.split('.')[0]!;
+}
+
+function isAtTc(name: string): boolean {
+  return !name.startsWith('link-xdp-');
 }
 
 function placeAt(ifindex: number, hook: Hook): string {
