@@ -121,7 +121,7 @@ export class EbpfKernelPath implements KernelPath {
     this.time = new KernelTime(clock);
     this.debounce = new Debounce(clock, () => this.guarded(() => this.orForget(() => this.follow())));
     this.forgetting = new InTurns(clock, (action) => this.guarded(action));
-    this.moving = new InTurns(clock, (action) => this.guarded(action));
+    this.moving = new InTurns(clock, (action) => this.guarded(() => this.orForget(action)));
     this.reports = new CarriedReports(
       (ns) => this.time.toMs(ns),
       (batch) => this.handlers?.onCarried(batch),
@@ -474,7 +474,6 @@ export class EbpfKernelPath implements KernelPath {
     if (this.uplinks.isCrowded) return this.resetInTurn();
     const changed = this.uplinks.follow();
     this.movePeers(changed);
-    this.uplinks.knowRoutes();
     // Peers that could not be offered before are not in any list here. The user path carries their packets meanwhile.
     if ([...changed.values()].includes(undefined)) this.resetInTurn();
   }
@@ -512,11 +511,15 @@ export class EbpfKernelPath implements KernelPath {
     );
   }
 
-  /** Moves the peers at these addresses to the uplinks that now lead there. */
+  /** Moves the peers at these addresses to the uplinks that now lead there. Until all are there, the kernel decides about each next hop. */
   private movePeers(changed: ReadonlyMap<WayKey, unknown>): void {
-    if (changed.size === 0) return;
     for (const key of changed.keys()) this.changedWays.add(key);
-    this.moving.begin(this.moveSome(), () => this.changedWays.clear());
+    if (this.changedWays.size === 0) return this.uplinks.knowRoutes();
+    if (changed.size === 0) return;
+    this.moving.begin(this.moveSome(), () => {
+      this.changedWays.clear();
+      this.uplinks.knowRoutes();
+    });
     this.fetchLater();
   }
 
