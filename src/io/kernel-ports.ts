@@ -1,4 +1,3 @@
-import { randomFillSync } from 'node:crypto';
 import { DISCOVERY_GROUP } from '../core/constants.ts';
 import { HEADROOM } from '../core/machine.ts';
 import type { LinkStore } from '../linux/bpf/link-store.ts';
@@ -25,6 +24,7 @@ import { notPermitted } from './not-permitted.ts';
 import { KernelPortMapper } from './port-mapping/kernel-port-mapper.ts';
 import type { KernelPath, KernelPathOptions, ServerPath, ServerPathOptions, UdpReceiver } from './ports.ts';
 import { refusable } from './refusable.ts';
+import { pooledEntropy } from './pooled-entropy.ts';
 import { systemClock } from './system-clock.ts';
 import { kernelWorkers } from './workers/kernel-workers.ts';
 
@@ -35,10 +35,11 @@ export function kernelPorts(): PortFactory {
 
 const KERNEL_PORTS: PortFactory = {
   clock: systemClock,
-  entropy: { fill: (target) => void randomFillSync(target) },
+  entropy: pooledEntropy(),
   network: new KernelNetwork(),
   tunnelHost: new KernelTunnelHost(),
   workers: kernelWorkers,
+  rehearsalMs: 25,
   openUdp: (options) =>
     refusable(
       () => new UdpSocket({ ...options, headroom: HEADROOM }),

@@ -44,6 +44,8 @@ export interface PortFactory {
   readonly handover?: Handover;
   /** Absent: all work is done in one thread. */
   readonly workers?: WorkerPorts;
+  /** How long a role may rehearse before it serves (runtime/warming). Absent: it does not rehearse. */
+  readonly rehearsalMs?: number | undefined;
   openUdp(options: UdpOptions): Udp;
   /**
    * Receives datagrams to the local discovery group on the subnet of `address`. RFC 4380 section 5.2.8

@@ -33,6 +33,8 @@ import { StartOnce } from './start-once.ts';
 import { SuspendWatch } from './suspend-watch.ts';
 import { TunnelGuard } from './tunnel-guard.ts';
 import { untilQualified } from './until-qualified.ts';
+import { rehearseClient } from './warming/rehearse-client.ts';
+import { warmUp } from './warming/warm-up.ts';
 
 /** Waits until the network has been quiet for this long before it looks at the changes. */
 const NETWORK_SETTLE_MS = 300;
@@ -125,6 +127,7 @@ export class Client extends EventEmitter<ClientEvents> {
   async start(): Promise<void> {
     this.startOnce.begin();
     const { settings, ports, driver } = this;
+    warmUp(ports, rehearseClient);
     this.failureWarnings = new FailureWarnings(ports.clock, (message) => this.emit('warning', message));
     try {
       if (this.names.areThere) await this.resolveNames();

@@ -31,6 +31,8 @@ import type { DataPath, DataPathWish } from './data-path-use.ts';
 import type { RecordedPeer } from './workers/peer-records.ts';
 import { readBy, receivedBy, withCounters, withPeers, withTraffic } from './workers/relay-shown.ts';
 import { RelayWorkers } from './workers/relay-workers.ts';
+import { rehearseRelay } from './warming/rehearse-relay.ts';
+import { warmUp } from './warming/warm-up.ts';
 
 export interface RelaySettings {
   /** The outer IPv4 address; 0 leaves it to the system (for a host-specific relay behind a NAT). */
@@ -151,6 +153,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   async start(): Promise<void> {
     this.startOnce.begin();
     const { settings, ports, driver } = this;
+    warmUp(ports, rehearseRelay);
     const onWarning = (message: string): void => void this.emit('warning', message);
     this.failureWarnings = new FailureWarnings(ports.clock, onWarning);
     try {

@@ -23,6 +23,8 @@ import type { ServerSnapshot } from './status.ts';
 import { ServerWorkers } from './workers/server-workers.ts';
 import { checkServerLimits, checkServerSettings } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
+import { rehearseClient } from './warming/rehearse-client.ts';
+import { warmUp } from './warming/warm-up.ts';
 
 export interface ServerSettings {
   /** Of this host. */
@@ -207,6 +209,7 @@ export class Server extends EventEmitter<ServerEvents> {
   async start(): Promise<void> {
     this.startOnce.begin();
     const { settings, ports, driver } = this;
+    warmUp(ports, rehearseClient);
     this.failureWarnings = new FailureWarnings(ports.clock, (message) => this.emit('warning', message));
     try {
       driver.attachUdp(SERVER_SOCKET.primary, this.openUdp(settings.address));
