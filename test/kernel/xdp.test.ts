@@ -89,7 +89,7 @@ test('another process detaches the program: `decap` works alone, and the status 
   expect(inDriver(client)).toBe(false);
   const before = await kernelPathOf(client, 'client');
   expect(before.uplinks).toMatchObject([
-    { xdp: false, withoutXdp: 'another process has detached the program' },
+    { xdp: false, withoutXdp: 'another process has detached the program, or the interface has gone' },
   ]);
   expect(await transfer(net.native, client, address, FEW)).toMatchObject({ whole: true });
   const { counters } = await kernelPathOf(client, 'client');

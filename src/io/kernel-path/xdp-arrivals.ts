@@ -73,7 +73,9 @@ export class XdpArrivals {
     if (this.tagged.has(ifindex)) return `there is a VLAN, ${this.tagged.get(ifindex)}`;
     const driver = this.drivers.get(ifindex) ?? 'not attached yet';
     if (typeof driver === 'string') return driver;
-    return driver.isAttached() ? undefined : 'another process has detached the program';
+    return driver.isAttached()
+      ? undefined
+      : 'another process has detached the program, or the interface has gone';
   }
 
   close(): void {
