@@ -213,6 +213,26 @@ test('peers and users of all threads are asked for, and answers hold for a secon
   expect(await unanswered).toBe('a worker has not answered for 5 s');
 });
 
+test('the answer of many peers holds longer: a minute for a million', async () => {
+  const ports = new PlayedPorts();
+  const { relay, one, two } = await relayOf(ports);
+  const questions = (): number => one.heard.filter((message) => message.type === 'peers?').length;
+  const answered = async (count: number): Promise<void> => {
+    const gathering = relay.gatherPeers();
+    one.tell({ type: 'peers', id: one.question.id, records: new Uint8Array(72 * count) });
+    for (const thread of [one, two])
+      thread.tell({ type: 'peers', id: thread.question.id, records: new Uint8Array(0) });
+    await gathering;
+  };
+  await answered(500_000);
+  ports.clock.advance(29_999);
+  await relay.gatherPeers();
+  expect(questions()).toBe(1);
+  ports.clock.advance(1);
+  await answered(1);
+  expect(questions()).toBe(2);
+});
+
 test('closed while its threads start, a relay configures nothing more', async () => {
   const ports = new PlayedPorts('silent');
   const relay = new Relay(

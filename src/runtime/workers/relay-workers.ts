@@ -16,8 +16,13 @@ import { SHOWN_NUMBERS } from './relay-shown.ts';
 import { WorkerGroup } from './worker-group.ts';
 import type { GroupHandlers } from './worker-group.ts';
 
-/** How long the answers to a question hold: those who ask at once get the same. */
+/** How long the answers to a question hold at least: all who ask meanwhile get the same. */
 const HOLD_MS = 1_000;
+/**
+ * For each peer in an answer it holds so much longer, a minute for a million. A walk keeps its answer until it is done: so few long ones are kept at once,
+ * and workers are not busy with them.
+ */
+const HOLD_MS_A_PEER = 0.06;
 /** Until a question counts as not answered. */
 const ANSWER_MS = 5_000;
 
@@ -44,8 +49,17 @@ export class RelayWorkers {
       onOther: (_, message) => this.hear(message as FromRelayWorker),
     });
     this.clock = ports.clock;
-    this.knownPeers = new Held(this.clock, () => this.askForPeers());
-    const usersOf = (window: UserWindow) => new Held(this.clock, () => this.askForUsers(window));
+    this.knownPeers = new Held(
+      this.clock,
+      () => this.askForPeers(),
+      (pieces) => Math.max(HOLD_MS, countOf(pieces) * HOLD_MS_A_PEER),
+    );
+    const usersOf = (window: UserWindow) =>
+      new Held(
+        this.clock,
+        () => this.askForUsers(window),
+        () => HOLD_MS,
+      );
     this.knownUsers = { minute: usersOf('minute'), hour: usersOf('hour'), day: usersOf('day') };
     const { entropy } = ports;
     this.steering = { key: randomUint32(entropy), factor: (randomUint32(entropy) | 1) >>> 0, workers: count };
@@ -184,17 +198,21 @@ class Held<T> {
   /** When it was answered. */
   at = -Infinity;
   private readonly clock: Clock;
+  private until = -Infinity;
   private readonly ask: () => Promise<T>;
+  private readonly holdMs: (value: T) => number;
   private asking: Promise<void> | undefined;
 
-  constructor(clock: Clock, ask: () => Promise<T>) {
+  /** `holdMs`: for how long an answer holds. */
+  constructor(clock: Clock, ask: () => Promise<T>, holdMs: (value: T) => number) {
     this.clock = clock;
     this.ask = ask;
+    this.holdMs = holdMs;
   }
 
-  /** Resolves when {@link value} is no older than {@link HOLD_MS}. */
+  /** Resolves when {@link value} holds. */
   renew(): Promise<void> {
-    if (this.clock.now() - this.at < HOLD_MS) return Promise.resolve();
+    if (this.clock.now() < this.until) return Promise.resolve();
     this.asking ??= this.answered().finally(() => (this.asking = undefined));
     return this.asking;
   }
@@ -202,5 +220,6 @@ class Held<T> {
   private async answered(): Promise<void> {
     this.value = await this.ask();
     this.at = this.clock.now();
+    this.until = this.at + this.holdMs(this.value);
   }
 }
