@@ -11,6 +11,8 @@ import { followHost, makeRelayMachine } from '../relay-machine.ts';
 import { recordsOf } from './peer-records.ts';
 import type { FromRelayWorker, RelayWorkerData, RelayWorkerState, ToRelayWorker } from './relay-messages.ts';
 import { show } from './relay-shown.ts';
+import { rehearseRelay } from '../warming/rehearse-relay.ts';
+import { warmUp } from '../warming/warm-up.ts';
 import { WorkerSide } from './worker-side.ts';
 import type { WorkerWork } from './worker-side.ts';
 
@@ -38,6 +40,7 @@ export class RelayWorkerPart implements WorkerWork<RelayWorkerState> {
 
   /** Carries packets from now on, or says why it cannot. */
   start(): void {
+    warmUp(this.ports, rehearseRelay);
     this.side.start();
   }
 

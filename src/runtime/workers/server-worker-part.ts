@@ -11,6 +11,8 @@ import { makeServerMachine } from '../server-machine.ts';
 import { keyOf } from '../server-keys.ts';
 import type { ServerKeys } from '../server-keys.ts';
 import type { ServerWorkerData, ServerWorkerState } from './server-messages.ts';
+import { rehearseClient } from '../warming/rehearse-client.ts';
+import { warmUp } from '../warming/warm-up.ts';
 import { WorkerSide } from './worker-side.ts';
 import type { WorkerWork } from './worker-side.ts';
 
@@ -45,6 +47,7 @@ export class ServerWorkerPart implements WorkerWork<ServerWorkerState> {
 
   /** Serves from now on, or says why it cannot. */
   start(): void {
+    warmUp(this.ports, rehearseClient);
     this.side.start();
   }
 
