@@ -5,6 +5,7 @@ import { Internet, SERVER_ADDRESS, SERVER_SECONDARY, until } from '../../src/lab
 import type { Namespace } from '../../src/lab/index.ts';
 import { ATTACKER_ADDRESS, ArrivalCounter, addHost, send, teredo } from '../attack/attack-lab.ts';
 import { eventually } from '../support/eventually.ts';
+import { cutRuns } from '../support/links.ts';
 import { startServer, statusOf } from '../support/roles.ts';
 import { solicitation } from '../support/server-rig.ts';
 import { buildBubble } from '../../src/wire/index.ts';
@@ -66,6 +67,7 @@ test('a bubble whose route leads elsewhere takes that route: by the process, and
   const asker = addHost(net, 'asker', ATTACKER_ADDRESS);
   const far = net.lab.host('far');
   net.lab.wire(net.server, 'side', ['10.9.0.1/24'], far, 'side', ['10.9.0.2/24', '198.51.100.99/32']);
+  cutRuns(net.server);
   const arrived = new ArrivalCounter(far);
   await startServer(net.server, SERVER_ADDRESS, '--data-path', 'kernel');
   await eventuallyUses(net.server, { inUse: 'kernel' });
