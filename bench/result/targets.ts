@@ -42,11 +42,13 @@ const ratio =
 const over = (results: Results, figure: string, seat: Seat): number[] =>
   differences(results.values(figure, seat), results.values(figure, 'null'));
 
-/** The medians of what two seats add to the null seat, one divided by the other. */
+/** The medians of the costs that two seats add to the null seat, one divided by the other; Infinity where the second adds none that can be seen. */
 const ratioOver =
   (figure: string, a: Seat, b: Seat): Measure =>
-  (results) =>
-    median(over(results, figure, a)) / median(over(results, figure, b));
+  (results) => {
+    const [above, below] = [a, b].map((seat) => median(over(results, figure, seat)));
+    return below! <= 0 ? Infinity : above! / below!;
+  };
 
 const most = (what: string, asked: number, measure: Measure): Target => ({
   what,
@@ -177,15 +179,21 @@ export function asJudgement(results: Results): { readonly missed: Table; readonl
           ...some.map(({ target, value }) => [
             target.what,
             `at ${target.bound} ${target.asked}`,
-            Number.isFinite(value) ? short(value) : 'not measured',
+            textOf(value),
           ]),
         ];
   const missed = judged.filter(({ gap }) => !(gap <= 1)).sort((a, b) => b.gap - a.gap);
   return { missed: rowsOf(missed), met: rowsOf(judged.filter(({ gap }) => gap <= 1)) };
 }
 
+function textOf(value: number): string {
+  if (value === Infinity) return 'the difference is too small to be seen';
+  return Number.isFinite(value) ? short(value) : 'not measured';
+}
+
 /** Above 1: missed, by this factor. */
 export function gapOf({ asked, bound }: Pick<Target, 'asked' | 'bound'>, value: number): number {
+  if (value === Infinity && bound === 'least') return 0;
   if (!Number.isFinite(value)) return Infinity;
   return bound === 'most' ? value / asked : value <= 0 ? Infinity : asked / value;
 }

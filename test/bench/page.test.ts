@@ -65,6 +65,8 @@ test('misses come first, by how far they are from the target; a target without a
 
 test('a gap above 1 is a miss, whichever way the target is bounded', () => {
   expect(gapOf({ asked: 2, bound: 'most' }, 3)).toBe(1.5);
+  expect(gapOf({ asked: 2, bound: 'least' }, Infinity), 'a cost that cannot be seen').toBe(0);
+  expect(gapOf({ asked: 2, bound: 'most' }, Infinity)).toBe(Infinity);
   expect(gapOf({ asked: 3, bound: 'least' }, 2)).toBe(1.5);
   expect(gapOf({ asked: 3, bound: 'least' }, 3)).toBe(1);
   expect(gapOf({ asked: 3, bound: 'least' }, -1)).toBe(Infinity);
