@@ -1,5 +1,6 @@
 /** The server of `teredo dashboard`: it answers as a daemon does, and no other user takes its connections away. */
 import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -193,6 +194,22 @@ test('readers that do not read, more than there are places, hold nothing up and 
   }
   collectGarbage();
   expect((process.memoryUsage().rss - before) / 2 ** 20).toBeLessThan(60);
+});
+
+const MANY_AT_ONCE = `import resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (2000, 2000))
+def begin():
+    s = socket.socket()
+    s.setblocking(False)
+    s.connect_ex(('127.0.0.1', int(sys.argv[1])))
+    return s
+begun = [begin() for _ in range(1000)]
+print(sum(s.connect_ex(('127.0.0.1', int(sys.argv[1]))) in (0, 106) for s in begun))`;
+
+test('connections that come while the process is busy are kept by the kernel', async () => {
+  const { port } = await pageOf(await httpDaemon());
+  const { stdout } = spawnSync('python3', ['-c', MANY_AT_ONCE, String(port)], { encoding: 'utf8' }); // holds this process up
+  expect(stdout).toBe('1000\n');
 });
 
 const ATTACKS = fileURLToPath(new URL('../../../test/attack/attacker/http.py', import.meta.url));

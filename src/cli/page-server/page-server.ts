@@ -30,6 +30,11 @@ export interface PageServer {
 const LOOPBACK = '127.0.0.1';
 const TOKEN_BYTES = 16;
 const [HEAD_BYTES, HEAD_MS, IDLE_MS] = [8_192, 10_000, 30_000];
+/**
+ * Connections that the kernel keeps while this process is busy. It drops further ones, and a browser that meets that waits for a second. The kernel's own limit for
+ * all programs (somaxconn).
+ */
+const BACKLOG = 4_096;
 /** How often connections are looked at whose head has not come in time. */
 const LOOK_MS = 1_000;
 
@@ -59,7 +64,7 @@ export async function servePage(daemons: DaemonSource): Promise<PageServer> {
 function listening(server: Server): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, LOOPBACK, () => {
+    server.listen({ port: 0, host: LOOPBACK, backlog: BACKLOG }, () => {
       server.off('error', reject);
       server.on('error', () => {}); // the process may open no more files: connections wait
       resolve();
