@@ -20,6 +20,8 @@ export class ExecSignals {
   private readonly end: () => void;
   private handle: (signal: NodeJS.Signals) => void;
   private guest: Guest | undefined;
+  /** How often this process was told to go on. */
+  private continues = 0;
 
   constructor(witness: Witness = new GroupWitness()) {
     this.witness = witness;
@@ -31,8 +33,11 @@ export class ExecSignals {
       this.seen.add(signal);
       this.handle(signal);
     };
-    const stopped = (): void => void this.passOn('SIGTSTP').then(() => stopSelf(stopped));
-    const continued = (): void => void this.passOn('SIGCONT');
+    const stopped = (): void => void this.stop(() => stopSelf(stopped));
+    const continued = (): void => {
+      this.continues++;
+      void this.passOn('SIGCONT');
+    };
     for (const signal of SIGNALS) process.on(signal, listener);
     process.on('SIGTSTP', stopped).on('SIGCONT', continued);
     this.end = () => {
@@ -66,6 +71,14 @@ export class ExecSignals {
   close(): void {
     this.end();
     this.witness.close();
+  }
+
+  /** This process stops last: its shell takes the terminal then, and a program that is still to stop could read the first keys. */
+  private async stop(stopSelf: () => void): Promise<void> {
+    const before = this.continues;
+    await this.passOn('SIGTSTP');
+    await this.guest?.groupStopped();
+    if (this.continues === before) stopSelf();
   }
 
   private async passOn(signal: NodeJS.Signals): Promise<void> {

@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { askForSender, makeChannel, receiveMessage, sendMessage } from '../../linux/guest/channel.ts';
 import type { GuestDescriptors } from '../../linux/guest/inside.ts';
 import { sys } from '../../linux/libc.ts';
@@ -11,10 +12,13 @@ import { within } from '../deadline.ts';
 import { PROGRAM_STDERR } from './agent-messages.ts';
 import type { Begin, Hello } from './agent-messages.ts';
 import { explainGuest } from './explain-guest.ts';
+import { isGroupStopped } from './stopped.ts';
 import type { Target } from './target.ts';
 
 /** An agent says hello in less. */
 const HELLO_MOST_MS = 10_000;
+/** A program stops in less, and so often is looked whether it has. */
+const [STOP_MOST_MS, STOP_LOOK_MS] = [500, 10];
 /** The most that is kept of the messages of `unshare` and its like. */
 const COMPLAINTS = 2_000;
 
@@ -153,6 +157,15 @@ export class Guest {
       process.kill(this.pid, signal);
     } catch {
       // it has ended
+    }
+  }
+
+  /** Resolves when SIGTSTP has stopped the processes of the program's group, or after half a second. Never rejects. */
+  async groupStopped(): Promise<void> {
+    const group = groupOf(this.pid);
+    for (let waited = 0; waited < STOP_MOST_MS; waited += STOP_LOOK_MS) {
+      if (group === undefined || isGroupStopped(group)) return;
+      await setTimeout(STOP_LOOK_MS);
     }
   }
 
