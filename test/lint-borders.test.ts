@@ -91,6 +91,13 @@ const plants: Plant[] = [
       },
     ]),
   ),
+  ...['vi.waitFor(() => {})', 'vi.waitUntil(() => true)', 'expect.poll(() => 1)'].flatMap((code, i) =>
+    ['src/core', 'src/daemon'].map((folder) => ({
+      file: `${folder}/deadline${i}.test.ts`,
+      text: `import { expect, vi } from 'vitest';\nexport const x: unknown = [${code}, expect, vi];`,
+      forbidden: true,
+    })),
+  ),
   {
     file: 'src/linux/type.ts',
     text: `import type { A } from '../wire/a.ts';\nexport type B = A;`,

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, expect, test, vi } from 'vitest';
+import { eventually } from '../../test/support/eventually.ts';
 import type { Guest } from '../io/guest/guest.ts';
 import { ExecSignals } from './exec-signals.ts';
 
@@ -42,7 +43,7 @@ test('Ctrl-Z: the shell gets the terminal back when no process of the program ca
   await setImmediate();
   expect(kill).not.toHaveBeenCalled();
   stop();
-  await vi.waitFor(() => expect(kill).toHaveBeenCalledExactlyOnceWith(process.pid, 'SIGTSTP'));
+  await eventually(() => expect(kill).toHaveBeenCalledExactlyOnceWith(process.pid, 'SIGTSTP'));
 });
 
 test('a process that is told to go on before it has stopped does not stop', async () => {

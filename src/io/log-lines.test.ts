@@ -12,7 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../../test/support/eventually.ts';
 import { LogLines } from './log-lines.ts';
 
 test('a reader that has stopped blocks nothing; the lines that it misses are counted', () => {
@@ -46,14 +47,14 @@ test('a terminal whose reader has stopped blocks nothing; when the reader contin
   onTestFinished(() => void terminal.kill('SIGKILL'));
   let said = '';
   terminal.stdout.on('data', (text: Buffer) => (said += text.toString()));
-  const pid = await vi.waitFor(() => Number(/^pid (\d+)\r?$/m.exec(said)![1]), 10_000);
+  const pid = await eventually(() => Number(/^pid (\d+)\r?$/m.exec(said)![1]));
   terminal.kill('SIGSTOP');
   process.kill(pid, 'SIGUSR1');
-  await vi.waitFor(() => expect(signalsCaught(pid)).toBe(true), 10_000);
+  await eventually(() => expect(signalsCaught(pid)).toBe(true));
   terminal.kill('SIGCONT');
-  await vi.waitFor(() => expect(said.length).toBeGreaterThan(1_000), 10_000);
+  await eventually(() => expect(said.length).toBeGreaterThan(1_000));
   process.kill(pid, 'SIGUSR2');
-  await vi.waitFor(() => expect(said).toMatch(/\d+ lost\r?\nand on\r?\n/), 10_000);
+  await eventually(() => expect(said).toMatch(/\d+ lost\r?\nand on\r?\n/));
   expect(said).toMatch(/^x{300}\r?$/m);
 });
 

@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../../test/support/eventually.ts';
 import { seededEntropy, v4, v6 } from '../../test/support/client-rig.ts';
 import { MemoryClock } from '../io/memory-clock.ts';
 import { MemoryPorts } from '../io/memory-ports.ts';
@@ -229,7 +230,7 @@ test("the same of a relay's tunnel", async () => {
   ports.network.takeDown('teredo');
   ports.networkChanged();
   clock.advance(100);
-  await expect.poll(() => settingsOf(ports)).toEqual(before);
+  await eventually(() => expect(settingsOf(ports)).toEqual(before));
   expect(warnings).toHaveLength(1);
 });
 

@@ -1,5 +1,6 @@
 import { setTimeout as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { eventually } from '../../test/support/eventually.ts';
 import { at, seededEntropy, teredo, v6 } from '../../test/support/client-rig.ts';
 import { packetOf } from '../../test/support/machine-rig.ts';
 import { MemoryClock } from '../io/memory-clock.ts';
@@ -70,7 +71,7 @@ test('a packet that waits for a new peer goes to the next process, and comes bef
   const first = relayProcess(wire);
   await first.relay.start();
   first.tun().offer(packetOf(NATIVE, CLIENT, 1));
-  await expect.poll(() => client.bubbles).toBe(1);
+  await eventually(() => expect(client.bubbles).toBe(1));
   await first.relay.close();
 
   client.answers = true;
@@ -78,6 +79,6 @@ test('a packet that waits for a new peer goes to the next process, and comes bef
   const started = next.relay.start();
   next.tun().offer(packetOf(NATIVE, CLIENT, 2));
   await started;
-  await expect.poll(() => client.received).toEqual([1, 2]);
+  await eventually(() => expect(client.received).toEqual([1, 2]));
   await next.relay.close();
 });

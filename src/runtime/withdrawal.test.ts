@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../../test/support/eventually.ts';
 import { seededEntropy, v4 } from '../../test/support/client-rig.ts';
 import { MemoryClock } from '../io/memory-clock.ts';
 import { MemoryPorts } from '../io/memory-ports.ts';
@@ -61,10 +62,10 @@ test('a routing daemon that asks by BFD learns of the withdrawal', async () => {
   const { delivered } = tun();
   const states = (): number[] => delivered.map((packet) => readBfd(packet, 0)!.state);
   tun().offer(buildBfd({ ...ASKED, state: BFD_STATE.down }));
-  await expect.poll(states).toEqual([BFD_STATE.init]);
+  await eventually(() => expect(states()).toEqual([BFD_STATE.init]));
   const { mine: yours } = readBfd(delivered[0]!, 0)!;
   tun().offer(buildBfd({ ...ASKED, state: BFD_STATE.up, yours }));
-  await expect.poll(states).toEqual([BFD_STATE.init, BFD_STATE.up]);
+  await eventually(() => expect(states()).toEqual([BFD_STATE.init, BFD_STATE.up]));
   await relay.withdraw();
   expect(states().at(-1)).toBe(BFD_STATE.adminDown);
 });
@@ -89,7 +90,7 @@ test('the announced route stays until its halves are there', async () => {
   expect(routes()).toEqual(['2001::/32', '2001::/33']);
   refused.clear();
   pass();
-  await expect.poll(routes).toEqual(HALVES.toSorted());
+  await eventually(() => expect(routes()).toEqual(HALVES.toSorted()));
 });
 
 test('a route that the system keeps is withdrawn only when it has gone', async () => {
@@ -101,7 +102,7 @@ test('a route that the system keeps is withdrawn only when it has gone', async (
   expect([await relay.withdraw(), relay.isWithdrawn, withdrawals]).toEqual([false, false, 0]);
   refused.clear();
   pass();
-  await expect.poll(() => [relay.isWithdrawn, withdrawals]).toEqual([true, 1]);
+  await eventually(() => expect([relay.isWithdrawn, withdrawals]).toEqual([true, 1]));
   expect([await relay.withdraw(), withdrawals]).toEqual([true, 1]);
 });
 

@@ -5,7 +5,7 @@
 import { chownSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { ask } from '../../src/control/control-client.ts';
 import { controlPath } from '../../src/control/control-path.ts';
 import { Internet, SERVER_ADDRESS } from '../../src/lab/index.ts';
@@ -123,7 +123,7 @@ test.runIf(controlGroups() !== undefined).each(['ingress', 'egress'] as const)(
     // By the process at once, by the kernel path after a pause.
     expect(await asker.isAnswered(DELAY_MS)).toBe(true);
     if (process.env['TEREDO_TEST_ALL'] !== '1') return;
-    await vi.waitFor(async () => expect(await pathOf(net.server)).toMatchObject({ inUse: 'kernel' }), {
+    await eventually(async () => expect(await pathOf(net.server)).toMatchObject({ inUse: 'kernel' }), {
       timeout: 60_000,
     });
   },

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { SERVER_LIMITS } from '../../src/core/server/limits.ts';
 import { VERDICT } from '../../src/linux/bpf/test-run.ts';
 import { enterNewNetwork } from '../../src/linux/netns.ts';
@@ -449,7 +450,7 @@ test('limits: beyond the shared part of a pair each IPv6 source has a part, at e
 
 async function longerThan(milliseconds: number): Promise<void> {
   const begun = performance.now();
-  await expect.poll(() => performance.now() - begun > milliseconds).toBe(true);
+  await eventually(() => expect(performance.now() - begun > milliseconds).toBe(true));
 }
 
 /** A solicitation with one field changed, and a right checksum. */

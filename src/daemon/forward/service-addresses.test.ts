@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { eventually } from '../../../test/support/eventually.ts';
 import { ServiceAddresses } from './service-addresses.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
@@ -16,7 +17,7 @@ test('peers that come while a name is looked up wait for the same look-up; the a
   expect(answers).toHaveLength(1);
   answers[0]!('127.0.0.1');
   for (const one of all) expect(await one).toEqual([{ address: '127.0.0.1', family: 4 }]);
-  await vi.waitFor(() => {
+  await eventually(() => {
     vi.advanceTimersByTime(5_000);
     void addresses.get();
     expect(answers).toHaveLength(2);
@@ -27,5 +28,5 @@ test('a failure is the answer for all that wait', async () => {
   const addresses = new ServiceAddresses('a.example', () => Promise.reject(new Error('no such name')));
   const results: unknown[] = [];
   for (let i = 0; i < 2; i++) addresses.lookup('a.example', {}, (error) => results.push(error?.message));
-  await vi.waitFor(() => expect(results).toEqual(['no such name', 'no such name']));
+  await eventually(() => expect(results).toEqual(['no such name', 'no such name']));
 });

@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { eventually } from '../../../test/support/eventually.ts';
 import { ServiceAddresses } from './service-addresses.ts';
 import { UdpFlow } from './udp-flow.ts';
 
@@ -40,10 +41,10 @@ test('datagrams go to the service, and its answers back; the peer is confirmed w
   const { flow, answers, signs } = flowTo('127.0.0.1', await echo());
   flow.send(Buffer.from('first'));
   flow.send(Buffer.from('second'));
-  await expect.poll(() => answers).toEqual(['<first>', '<second>']);
+  await eventually(() => expect(answers).toEqual(['<first>', '<second>']));
   expect(signs).toEqual([]);
   flow.send(Buffer.from('third'));
-  await expect.poll(() => answers).toEqual(['<first>', '<second>', '<third>']);
+  await eventually(() => expect(answers).toEqual(['<first>', '<second>', '<third>']));
   expect(signs).toEqual([2]);
 });
 

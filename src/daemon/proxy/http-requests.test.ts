@@ -6,6 +6,7 @@ import { connect, createServer as createTcpServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../../../test/support/eventually.ts';
 import { proxyPlaceOf } from '../../runtime/settings/proxy-place.ts';
 import { RequiredCredentials } from './credentials.ts';
 import { Dialer } from './dialer.ts';
@@ -112,7 +113,7 @@ test('a target that sends a second answer is not heard for another one', async (
     [bank, 'bank'],
   ] as const) {
     client.write(`GET http://[2001:db8::1]:${site}/ HTTP/1.1\r\nHost: a\r\n\r\n`);
-    await expect.poll(() => got).toContain(body);
+    await eventually(() => expect(got).toContain(body));
   }
   expect(got).not.toContain('yours');
 });
@@ -167,7 +168,7 @@ async function exchange(proxy: number, octets: string, until: RegExp): Promise<s
   let got = '';
   client.on('data', (piece) => (got += piece.toString('latin1')));
   client.write(Buffer.from(octets, 'latin1'));
-  await expect.poll(() => got, { timeout: 8_000 }).toMatch(until);
+  await eventually(() => expect(got).toMatch(until));
   return got;
 }
 
@@ -197,7 +198,7 @@ test('requests that do not wait for the answer before: one after the other, and 
   const several = (count: number): string => Array.from({ length: count }, (_, i) => asked(i)).join('');
   const all = exchange(proxy, several(17), /\/16$/);
   for (let i = 0; i < 17; i++) {
-    await expect.poll(() => answers.length, { timeout: 8_000 }).toBe(i + 1);
+    await eventually(() => expect(answers.length).toBe(i + 1));
     answers[i]!();
   }
   expect([...(await all).matchAll(/\/\d+$|\/\d+(?=HTTP)/g)].map(([path]) => path)).toEqual(
@@ -222,9 +223,9 @@ test.for([
   let got = '';
   client.on('data', (piece) => (got += piece.toString('latin1')));
   client.write(`GET http://[2001:db8::1]:${site}/ HTTP/1.1\r\nHost: a\r\n\r\n`);
-  await expect.poll(() => got).toMatch(/\r\n\r\n.*here/s);
+  await eventually(() => expect(got).toMatch(/\r\n\r\n.*here/s));
   client.write(Buffer.from(octets!, 'latin1'));
-  await expect.poll(() => got).toMatch(/HTTP\/1.1 400 /);
+  await eventually(() => expect(got).toMatch(/HTTP\/1.1 400 /));
 });
 
 test('a coding of the body that the proxy does not know: 501', async () => {

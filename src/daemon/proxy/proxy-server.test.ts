@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
+import { eventually } from '../../../test/support/eventually.ts';
 import { proxyPlaceOf } from '../../runtime/settings/proxy-place.ts';
 import { RequiredCredentials } from './credentials.ts';
 import { Dialer } from './dialer.ts';
@@ -145,13 +146,13 @@ test('a slow reader slows the writer down', async () => {
   });
   const client = await connected(await proxyOf(), target);
   let before = -1;
-  await vi.waitFor(
+  await eventually(
     () => {
       const stands = sent === before;
       before = sent;
       expect(stands).toBe(true);
     },
-    { interval: 200, timeout: 10_000 },
+    { interval: 200 },
   );
   expect(process.memoryUsage().external).toBeLessThan(100 << 20);
   expect(client.destroyed).toBe(false);
@@ -228,7 +229,7 @@ test('when the proxy is full, a further connection of the same user is refused; 
   const refused = clientOf(proxy);
   await once(refused.resume(), 'close');
   clients[0]!.resetAndDestroy();
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const next = clientOf(proxy);
     next.write(Uint8Array.of(5, 1, 0));
     const closed = once(next, 'close').then(() => undefined);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { eventually } from '../../../test/support/eventually.ts';
 import { Turns } from './turns.ts';
 
 test('one after the other; what waits at the end does not begin', async () => {
@@ -13,9 +14,9 @@ test('one after the other; what waits at the end does not begin', async () => {
   expect([0, 1, 2, 3].map((i) => turns.add(work(i)))).toEqual([true, true, true, false]);
   expect(begun).toEqual([0]);
   ends[0]!();
-  await expect.poll(() => begun).toEqual([0, 1]);
+  await eventually(() => expect(begun).toEqual([0, 1]));
   turns.stop();
   ends[1]!();
-  await expect.poll(() => turns.isIdle).toBe(true);
+  await eventually(() => expect(turns.isIdle).toBe(true));
   expect(begun).toEqual([0, 1]);
 });

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
+import { eventually } from '../../../test/support/eventually.ts';
 import { anywhere } from '../../../test/support/destinations.ts';
 import { parseIpv6 } from '../../wire/index.ts';
 import { writeDatagram } from '../../wire/socks5.ts';
@@ -96,7 +97,7 @@ test('a source does not hold all associations: a newcomer gets one of it, and it
   expect(newcomer.reply).toBe(0);
   await all[3]!.closed;
   send(await sender(), newcomer, 'hello');
-  await expect.poll(() => rig.sent).toEqual(['hello']);
+  await eventually(() => expect(rig.sent).toEqual(['hello']));
 });
 
 test('datagrams of a user that is not served are dropped, and do not take the association', async () => {
@@ -106,10 +107,10 @@ test('datagrams of a user that is not served are dropped, and do not take the as
   rig.strangers.add(stranger.address().port);
   send(stranger, association, 'stranger');
   send(owner, association, 'owner');
-  await expect.poll(() => rig.sent).toContain('owner');
+  await eventually(() => expect(rig.sent).toContain('owner'));
   send(stranger, association, 'stranger again');
   send(owner, association, 'owner again');
-  await expect.poll(() => rig.sent).toContain('owner again');
+  await eventually(() => expect(rig.sent).toContain('owner again'));
   expect(rig.sent).toEqual(['owner', 'owner again']);
 });
 

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../../../test/support/eventually.ts';
 import { Memory, sys } from '../../linux/libc.ts';
 import { AF_INET, SOCK_DGRAM, SOCK_NONBLOCK, openSocket } from '../../linux/socket.ts';
 import { GuestResolver, placeOf } from './resolver.ts';
@@ -98,7 +99,7 @@ describe('a question', () => {
     const silent = await nameServer(undefined);
     const { socket, port } = resolving([silent.place]);
     for (let i = 0; i < 400; i++) socket.send(QUESTION, port, '127.0.0.1');
-    await expect.poll(() => silent.asked.length).toBe(256);
+    await eventually(() => expect(silent.asked.length).toBe(256));
   });
 });
 

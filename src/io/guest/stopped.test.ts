@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { onTestFinished, expect, test, vi } from 'vitest';
+import { onTestFinished, expect, test } from 'vitest';
+import { eventually } from '../../../test/support/eventually.ts';
 import { isGroupStopped } from './stopped.ts';
 
 /** A process group of a shell with this script, which says when it is ready. */
@@ -19,12 +20,12 @@ test('a group is stopped when each of its processes is', async () => {
   const leader = await group('sleep 100 & echo $!; cat');
   expect(isGroupStopped(leader)).toBe(false);
   process.kill(leader, 'SIGSTOP');
-  await vi.waitFor(() => expect(stateOf(leader)).toBe('T'));
+  await eventually(() => expect(stateOf(leader)).toBe('T'));
   expect(isGroupStopped(leader), 'the sleeping one still runs').toBe(false);
   process.kill(-leader, 'SIGSTOP');
-  await vi.waitFor(() => expect(isGroupStopped(leader)).toBe(true));
+  await eventually(() => expect(isGroupStopped(leader)).toBe(true));
   process.kill(-leader, 'SIGCONT');
-  await vi.waitFor(() => expect(isGroupStopped(leader)).toBe(false));
+  await eventually(() => expect(isGroupStopped(leader)).toBe(false));
 });
 
 test.for(["trap '' TSTP", 'trap : TSTP'])(
