@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Namespace, Running } from '../../src/lab/index.ts';
 import { DATA_PATH, PROGRAM, nameOf, xdpOf } from './roles.ts';
+import { stopwatch } from './stopwatch.ts';
 
 const SCRIPT = fileURLToPath(new URL('service-manager.py', import.meta.url));
 const UNIT = readFileSync(new URL('../../packaging/systemd/teredo@.service', import.meta.url), 'utf8');
@@ -79,6 +80,11 @@ export class ManagedRole {
   /** Whether the process has been ready for this long. */
   hasRunFor(milliseconds: number): boolean {
     return performance.now() - this.readyAt >= milliseconds;
+  }
+
+  /** The time since the call, ms, without that for which manager and role waited for a processor. */
+  stopwatch(): () => number {
+    return stopwatch(() => [this.manager.pid, this.pid]);
   }
 
   stop(): Promise<number> {

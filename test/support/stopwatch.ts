@@ -3,27 +3,30 @@ import { readFileSync } from 'node:fs';
 /**
  * The time since the call, ms, without the time for which this thread, or one of these processes, could run and waited for a processor: other programs of the
  * machine have taken that time. What a process waits for by itself counts, such as a timer or an answer. For upper limits: a timer may run out meanwhile.
+ * What a process has waited since the last look before its end is not known, and counts.
  */
 export function stopwatch(processes: () => readonly number[] = () => []): () => number {
   const begun = performance.now();
-  const before = new Map(places(processes).map((place) => [place, waitedMs(place)]));
-  return () =>
-    places(processes).reduce(
-      (ms, place) => ms - waitedMs(place) + (before.get(place) ?? 0),
-      performance.now() - begun,
-    );
+  const before = waits(processes());
+  const latest = new Map(before);
+  return () => {
+    const passed = performance.now() - begun;
+    for (const [thread, ms] of waits(processes())) latest.set(thread, ms);
+    return [...latest].reduce((left, [thread, ms]) => left - ms + (before.get(thread) ?? 0), passed);
+  };
 }
 
-/** Those of main threads: the others of a Node.js process compile, collect and read files. */
-function places(processes: () => readonly number[]): string[] {
-  return ['thread-self', ...processes().map((pid) => `${pid}/task/${pid}`)];
+/** How long each thread has waited for a processor since it began. Of the processes the main threads: the others compile, collect and read files. */
+function waits(processes: readonly number[]): Map<string, number> {
+  const threads = ['thread-self', ...processes.map((pid) => `${pid}/task/${pid}`)];
+  return new Map(threads.flatMap((thread) => waitOf(thread)));
 }
 
-/** How long a thread has waited for a processor since it began. 0: it has ended. Documentation/scheduler/sched-stats.rst */
-function waitedMs(place: string): number {
+/** Documentation/scheduler/sched-stats.rst */
+function waitOf(thread: string): [string, number][] {
   try {
-    return Number(readFileSync(`/proc/${place}/schedstat`, 'utf8').split(' ')[1]) / 1e6;
+    return [[thread, Number(readFileSync(`/proc/${thread}/schedstat`, 'utf8').split(' ')[1]) / 1e6]];
   } catch {
-    return 0;
+    return []; // it has ended
   }
 }
