@@ -8,6 +8,7 @@ import type { GUEST_OPTIONS } from '../runtime/settings/guest-options.ts';
 import type { Values } from '../runtime/settings/option.ts';
 import type { Ipv4 } from '../wire/index.ts';
 import { ClientRole } from './client-role.ts';
+import { compileAtOnce } from './compile-at-once.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { announce, say, sayText } from './log.ts';
 import { readinessOf } from './readiness.ts';
@@ -53,6 +54,7 @@ export async function whileQualified<End extends object>(
   ended: Promise<End>,
   run: (address: string | undefined, mapped: MappedAddress) => Promise<End>,
 ): Promise<End> {
+  compileAtOnce();
   let changed = (): void => {};
   let fail!: (error: Error) => void;
   const failed = new Promise<never>((_, reject) => (fail = reject));
