@@ -6,6 +6,7 @@
  *     decap, decap_bare   ingress of an uplink with, and without, an Ethernet header: a datagram of an offered peer is unwrapped, and
  *                         received on the tunnel
  *     decap_xdp           in the driver of an uplink: the same for TCP, before the kernel merges packets (decap-xdp.h)
+ *     merged              ingress of the second end of the pair in which segments of `decap` are merged (merging.h)
  *
  * Every packet that is not plainly one of such a peer goes to user space, as if there were no program. The rules are those of src/core for
  * a trusted peer; rows are those of docs/rfc-compliance.md.
@@ -19,6 +20,7 @@
 #include "trials.h"
 #include "decap-rules.h"
 #include "offers.h"
+#include "merging.h"
 #include "decap-xdp.h"
 
 /* Kernel 6.3; not in every distribution's headers. */
@@ -322,8 +324,10 @@ static __always_inline long take_marked_wrapping_off(struct __sk_buff *skb, cons
 	       bpf_skb_store_bytes(skb, ETH_HLEN, inner, PUT_BACK, 0);
 }
 
+#define UNWRAPPED_IT 0x100
+
 /*
- * Unwraps the datagram behind so many octets, and hands the packet to the tunnel. `place`: those octets, after 8 bits the outer TOS, and after
+ * Unwraps the datagram behind so many octets: UNWRAPPED_IT, or the verdict on it. `place`: those octets, after 8 bits the outer TOS, and after
  * 16 RIGHT or TO_BE_MADE.
  */
 static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner, __u32 place, struct peer *peer, __u64 now)
@@ -354,7 +358,22 @@ static __noinline int unwrap(struct __sk_buff *skb, const struct ipv6hdr *inner,
 			return TC_ACT_SHOT; /* no memory */
 	}
 	note_received(c, peer, inner, packets, length, now);
-	return bpf_redirect(c->tunnel, BPF_F_INGRESS);
+	return UNWRAPPED_IT;
+}
+
+/* Hands an unwrapped packet to the tunnel, or to the pair. */
+static __noinline int hand_over(struct __sk_buff *skb, __u32 l2, const struct ipv6hdr *inner, struct peer *peer, __u64 now)
+{
+	__u32 zero = 0, uplink_at = peer->route & ROUTE_UPLINK, queue;
+	struct config *c = bpf_map_lookup_elem(&config, &zero);
+	struct uplink *uplink = bpf_map_lookup_elem(&uplinks, &uplink_at);
+
+	if (!c)
+		return TC_ACT_SHOT;
+	queue = uplink && uplink->pair && inner->nexthdr == IPPROTO_TCP ? pair_queue_for(skb, l2, inner, uplink, c->pair_queues, now) : 0;
+	if (!queue)
+		return bpf_redirect(c->tunnel, BPF_F_INGRESS);
+	return send_to_pair(skb, l2, c, uplink->pair, queue);
 }
 
 /* Carries a datagram behind so many octets, or leaves it. */
@@ -412,7 +431,8 @@ static __always_inline int carry_in(struct __sk_buff *skb, const __u32 l2)
 		notify(NOTICE_ANSWERED, &inner.saddr, &inner.daddr);
 	if (left != NO_COUNTER)
 		return go_on(left);
-	return unwrap(skb, &inner, l2 | outer.ip.tos << 8 | sums << 16, peer, now);
+	left = unwrap(skb, &inner, l2 | outer.ip.tos << 8 | sums << 16, peer, now);
+	return left == UNWRAPPED_IT ? hand_over(skb, l2, &inner, peer, now) : (int)left;
 }
 
 SEC("tc")

@@ -47,7 +47,8 @@
 	X(inRefused)             /* the kernel cannot unwrap this one */                                                         \
 	X(reportsLate)           /* no room in the ring of reports; the next packet tries again */                               \
 	X(talliesLost)           /* of native prefixes: there were too many prefixes at once */                                  \
-	X(inDriver)              /* those of carriedIn that were unwrapped in a driver */
+	X(inDriver)              /* those of carriedIn that were unwrapped in a driver */                                        \
+	X(inMerging)             /* those of carriedIn that were sent into the merging pair */
 
 /* The most interfaces by which peers are reached. */
 #define MAX_UPLINKS 16
@@ -117,6 +118,9 @@
 /* RFC 4380 section 5.1.2. */
 #define TUNNEL_MTU 1280
 
+/* The most queues of the pair of interfaces in which segments are merged (merging.h). One for each processor, or several share one. */
+#define MAX_PAIR_QUEUES 64
+
 /* Addresses and ports are in network order, everything else in the machine's. */
 
 struct config {
@@ -129,6 +133,8 @@ struct config {
 	__u8 role;
 	__u8 ttl;
 	__u32 reporting; /* units between two reports about a peer: more with very many peers */
+	__u16 pair_address[2]; /* the beginning of the Ethernet address of the pair's first end */
+	__u32 pair_queues;     /* 0: there is no pair */
 };
 
 /* A gateway with this value means: ask the routes for each packet. 255.255.255.255 is never a gateway. */
@@ -142,12 +148,24 @@ struct uplink {
 	__u32 gateway;  /* 0: none, peers are on the link */
 	__u32 is_bare;  /* 1: its packets have no link header, and all go to the same other end */
 	__u32 cuts;     /* 1: a tunnel's super-packets are cut for it, a socket's are not: the socket sends bulk data */
+	__u32 pair;     /* interface index of the first end of the pair; 0: segments of its peers are not merged */
+	__u32 pair_ends; /* 1: only packets that may not overtake earlier ones are sent into the pair */
+	__u32 last_super; /* when a super-packet of TCP came from one of its peers, in units */
 };
 
 /* An interface in whose driver datagrams are unwrapped, by its index. */
 struct driver {
 	__u8 address[6];  /* of Ethernet */
 	__u16 is_virtual; /* 1: packets come as another host has left them, some with checksums that are still to be made */
+};
+
+/* Packets in one queue of the pair. */
+struct pair_queue {
+	__u32 sent;
+	__u32 arrived;    /* packets that have left it at the second end; of a merged one, its segments */
+	__u32 sent_at;    /* when the first of those that wait was sent, in units */
+	__u32 arrived_at; /* when the latest has left it */
+	__u32 unused[12]; /* no two processors write to the same line of the cache */
 };
 
 /* 56 bytes; with the hash table's own data 120, and 128 since kernel 6.1. One byte more takes 64 for each peer. docs/adr/0031 */

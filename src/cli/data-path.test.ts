@@ -31,16 +31,28 @@ test('each uplink: how much is carried by it, and why not all', () => {
       withoutXdp: 'why',
     },
     { interface: 'ppp0', kind: 'ppp', carried: 'none', reason: 'no Ethernet header' },
+    { interface: 'eth1', kind: '', carried: 'all', xdp: false, withoutXdp: 'why', merging: true },
+    {
+      interface: 'eth2',
+      kind: '',
+      carried: 'all',
+      xdp: false,
+      withoutXdp: 'why',
+      merging: false,
+      withoutMerging: 'because',
+    },
   ] as const;
   const status = dataPathStatus({
     dataPath: { kind: 'kernel' },
     carried: { ...CARRIED, uplinks, counters: {} },
   });
   expect(status).toMatchObject({ uplinks });
-  expect(dataPathRows(status).slice(1, 4)).toEqual([
+  expect(dataPathRows(status).slice(1, 6)).toEqual([
     ['uplink eth0', 'carried; XDP in the driver'],
     ['uplink br0', 'bridge, carried, the rest by the process; no XDP: why'],
     ['uplink ppp0', 'ppp, not carried: no Ethernet header'],
+    ['uplink eth1', 'carried; segments are merged; no XDP: why'],
+    ['uplink eth2', 'carried; segments are not merged: because; no XDP: why'],
   ]);
 });
 

@@ -25,7 +25,19 @@ function uplinkInWords({ kind, carried, reason, ...driver }: UplinkStatus): stri
   return `${kind === '' ? '' : `${kind}, `}${words}${reason === undefined ? '' : `${separator} ${reason}`}${xdpInWords(driver)}`;
 }
 
-function xdpInWords({ xdp, withoutXdp }: Pick<UplinkStatus, 'xdp' | 'withoutXdp'>): string {
+function xdpInWords({
+  xdp,
+  withoutXdp,
+  ...merging
+}: Omit<UplinkStatus, 'interface' | 'kind' | 'carried' | 'reason'>): string {
   if (xdp === undefined) return '';
-  return xdp ? '; XDP in the driver' : `; no XDP: ${withoutXdp}`;
+  return xdp ? '; XDP in the driver' : `${mergingInWords(merging)}; no XDP: ${withoutXdp}`;
+}
+
+function mergingInWords({
+  merging,
+  withoutMerging,
+}: Pick<UplinkStatus, 'merging' | 'withoutMerging'>): string {
+  if (merging === undefined) return '';
+  return merging ? '; segments are merged' : `; segments are not merged: ${withoutMerging}`;
 }

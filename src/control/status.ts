@@ -89,6 +89,10 @@ export interface UplinkStatus {
   readonly xdp?: boolean;
   /** Why they are not, in words. */
   readonly withoutXdp?: string;
+  /** Whether TCP segments are merged after they have been unwrapped at tc. Absent if nothing is carried. */
+  readonly merging?: boolean;
+  /** Why they are not, in words. */
+  readonly withoutMerging?: string;
 }
 
 /** Peers and traffic carried by the kernel. */

@@ -33,6 +33,7 @@ export async function clientMaker(values: GuestValues): Promise<ClientMaker> {
     defaultRoute: 'always',
     dataPath: 'user',
     xdp: 'off',
+    merge: 'off',
     onlyWithoutIpv6: undefined,
   };
   const settings = await clientSettingsOf(whole, notices, known);

@@ -168,6 +168,10 @@ export interface UplinkState {
   readonly xdp?: boolean;
   /** Why they are not. */
   readonly withoutXdp?: string;
+  /** Whether TCP segments are merged after they have been unwrapped. Absent if nothing is carried. */
+  readonly merging?: boolean;
+  /** Why they are not. */
+  readonly withoutMerging?: string;
 }
 
 /**
@@ -176,6 +180,13 @@ export interface UplinkState {
  */
 export const XDP_WISHES = ['auto', 'on', 'off'] as const;
 export type XdpWish = (typeof XDP_WISHES)[number];
+
+/**
+ * Whether TCP segments are merged behind the programs at tc, in a pair of virtual interfaces. `auto`: where the interface by which they come merges packets,
+ * too; `on`: wherever no program is in the driver; `off`: nowhere.
+ */
+export const MERGE_WISHES = ['auto', 'on', 'off'] as const;
+export type MergeWish = (typeof MERGE_WISHES)[number];
 
 /**
  * Carries packets of verified peers in the kernel. All other packets reach {@link Tun} and {@link Udp} as they would without it. The
@@ -251,6 +262,8 @@ export interface KernelPathOptions {
   readonly limitHits?: LimitHits;
   /** Default `auto`. */
   readonly xdp?: XdpWish | undefined;
+  /** Default `auto`. */
+  readonly merge?: MergeWish | undefined;
 }
 
 /**

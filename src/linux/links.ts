@@ -12,6 +12,7 @@ const IFLA = {
   LINK: 5,
   MASTER: 10,
   LINKINFO: 18,
+  ALIAS: 20,
   EXT_MASK: 29,
   LINK_NETNSID: 37,
 } as const;
@@ -49,6 +50,8 @@ export interface Link {
   readonly master: number;
   /** Index of the interface below it; 0 if there is none, `unseen` if that is in another network namespace. */
   readonly below: number | 'unseen';
+  /** A text that describes it; absent if there is none. */
+  readonly alias?: string;
 }
 
 /** All interfaces of this network namespace, by index. Throws a SystemCallError. */
@@ -74,6 +77,21 @@ export function readLinks(): ReadonlyMap<number, Link> {
   throw new SystemCallError('RTM_GETLINK', E.EAGAIN);
 }
 
+/** An interface of this network namespace; undefined if there is none with that index. Throws a SystemCallError. */
+export function readLink(ifindex: number): Link | undefined {
+  let link: Link | undefined;
+  const query = new NetlinkQuery();
+  try {
+    query
+      .begin(RTM_GETLINK, BODY, (view, at) => view.setInt32(at + 4, ifindex, true))
+      .add(IFLA.EXT_MASK, 4, RTEXT_FILTER_SKIP_STATS, true)
+      .ask((view, at, end) => (link = linkIn(view, at, end)));
+    return link;
+  } finally {
+    query.close();
+  }
+}
+
 /** Whether Ethernet frames from other hosts can arrive there. */
 export function receives({ isEthernet, kind }: Link): boolean {
   return isEthernet && !NOWHERE.has(kind);
@@ -92,11 +110,12 @@ export function isForAddresses({ isLoopback, kind }: Link): boolean {
 function linkIn(view: DataView, at: number, end: number): Link {
   const ifindex = view.getInt32(at + 4, true);
   const flags = view.getUint32(at + 8, true);
-  let [name, kind, mtu, master, below, isElsewhere] = ['', '', 0, 0, 0, false];
+  let [name, kind, alias, mtu, master, below, isElsewhere] = ['', '', '', 0, 0, 0, false];
   let linkAddress: readonly number[] = [];
   forEachAttribute(view, at + BODY, end, (type, value, valueEnd) => {
     if (type === IFLA.ADDRESS) linkAddress = octetsIn(view, value, valueEnd);
     else if (type === IFLA.NAME) name = textIn(view, value, valueEnd);
+    else if (type === IFLA.ALIAS) alias = textIn(view, value, valueEnd);
     else if (type === IFLA.MTU) mtu = view.getUint32(value, true);
     else if (type === IFLA.MASTER) master = view.getUint32(value, true);
     else if (type === IFLA.LINK) below = view.getUint32(value, true);
@@ -120,6 +139,7 @@ function linkIn(view: DataView, at: number, end: number): Link {
     isBare: ARPHRD_BARE.has(hardware) && isPointToPoint && !BY_ROUTE.has(kind),
     linkAddress,
     below: isElsewhere ? 'unseen' : below,
+    ...(alias === '' ? {} : { alias }),
   };
 }
 

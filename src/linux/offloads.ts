@@ -1,11 +1,15 @@
 import { readlinkSync } from 'node:fs';
-import { Memory, sys } from './libc.ts';
+import { SystemCallError } from './errors.ts';
+import { Memory, errno, sys } from './libc.ts';
 import { AF_INET, SOCK_DGRAM, openSocket } from './socket.ts';
 
 const SIOCETHTOOL = 0x8946;
 const ETHTOOL_GDRVINFO = 0x03;
 /** struct ethtool_drvinfo, and the name of the driver in it. */
 const [INFO_SIZE, DRIVER] = [196, 4];
+/** Numbers of the commands that switch a feature, and the size of their struct ethtool_value. */
+const SWITCH = { tso: 0x1f, gro: 0x2c } as const;
+const SWITCH_SIZE = 8;
 const ETHTOOL_GSTRINGS = 0x1b;
 const ETHTOOL_GSSET_INFO = 0x37;
 const ETHTOOL_GFEATURES = 0x3a;
@@ -38,6 +42,20 @@ export function driverOf(name: string): string | undefined {
   try {
     const info = ask(fd, name, INFO_SIZE, (view) => view.setUint32(0, ETHTOOL_GDRVINFO, true));
     return info && textAt(info.bytes, DRIVER);
+  } finally {
+    sys.close(fd);
+  }
+}
+
+/** Switches segmentation by the interface (`tso`), or merging (`gro`). Throws a SystemCallError. */
+export function switchFeature(name: string, feature: keyof typeof SWITCH, on: boolean): void {
+  const fd = openSocket(AF_INET, SOCK_DGRAM); // any socket
+  try {
+    const answer = ask(fd, name, SWITCH_SIZE, (view) => {
+      view.setUint32(0, SWITCH[feature], true);
+      view.setUint32(4, Number(on), true);
+    });
+    if (answer === undefined) throw new SystemCallError('SIOCETHTOOL', errno());
   } finally {
     sys.close(fd);
   }

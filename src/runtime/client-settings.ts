@@ -1,7 +1,7 @@
 import type { AddressPolicy } from '../core/address-policy.ts';
 import type { AttachedNetwork, ClientLimits, ClientOptions, ServerCandidate } from '../core/client/index.ts';
 import type { ClientState, QualificationReason } from '../core/events.ts';
-import type { PortMapping, XdpWish } from '../io/ports.ts';
+import type { MergeWish, PortMapping, XdpWish } from '../io/ports.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../wire/index.ts';
 import type { DefaultRoute } from './client-interface.ts';
 import type { DataPath, DataPathWish } from './data-path-use.ts';
@@ -56,6 +56,8 @@ export interface ClientSettings {
   readonly dataPath?: DataPathWish | undefined;
   /** Whether the kernel path begins in the drivers of interfaces (XDP). Default `auto`: where the host's other traffic loses nothing by it. */
   readonly xdp?: XdpWish | undefined;
+  /** Whether the kernel path merges TCP segments that come out of datagrams. Default `auto`: where the interface by which they come merges packets, too. */
+  readonly merge?: MergeWish | undefined;
 }
 
 export interface ClientEvents {

@@ -173,6 +173,7 @@ export class Client extends EventEmitter<ClientEvents> {
               peers: this.machine.limits.peers.trusted,
               limitHits: this.machine.limitHits,
               xdp: settings.xdp,
+              merge: settings.merge,
             }),
           configure: (kernelPath) => kernelPath.setOwn(this.carriedAddress),
           udp,

@@ -6,7 +6,7 @@ import type { PeerTraffic } from '../core/peer-traffic.ts';
 import { RELAY_LIMITS, RELAY_SOCKET, relayWorkersPart } from '../core/relay/index.ts';
 import type { RelayLimits, RelayMachine } from '../core/relay/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
-import type { CarriedPath, NetworkMonitor, Tun, Udp, XdpWish } from '../io/ports.ts';
+import type { CarriedPath, MergeWish, NetworkMonitor, Tun, Udp, XdpWish } from '../io/ports.ts';
 import { refusalOf } from '../io/refusable.ts';
 import { Debounce } from '../io/debounce.ts';
 import { MOST_USERS, firstOf, mergedUsers, withUnreported } from '../core/users/index.ts';
@@ -59,6 +59,8 @@ export interface RelaySettings {
   readonly dataPath?: DataPathWish | undefined;
   /** Whether the kernel path begins in the drivers of interfaces (XDP). Default `auto`: where the host's other traffic loses nothing by it. */
   readonly xdp?: XdpWish | undefined;
+  /** Whether the kernel path merges TCP segments that come out of datagrams. Default `auto`: where the interface by which they come merges packets, too. */
+  readonly merge?: MergeWish | undefined;
   /** Threads that share the clients (adr/0029). With several the user path carries all packets. Default 1. */
   readonly workers?: number | undefined;
 }
@@ -183,6 +185,7 @@ export class Relay extends EventEmitter<RelayEvents> {
             peers: this.machine.limits.peers.trusted,
             limitHits: this.machine.limitHits,
             xdp: settings.xdp,
+            merge: settings.merge,
           }),
         configure: (kernelPath) => kernelPath.setServed(this.served),
         udp,

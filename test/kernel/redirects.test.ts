@@ -1,5 +1,6 @@
 /** A router may redirect single destinations to another next hop (ICMP, RFC 792): only their routes change. */
 import { expect, onTestFinished, test } from 'vitest';
+import { Merging } from '../../src/io/kernel-path/merging.ts';
 import { Uplinks } from '../../src/io/kernel-path/uplinks.ts';
 import { execute } from '../../src/lab/index.ts';
 import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
@@ -19,7 +20,9 @@ test('the next hop of the first destination asked for does not apply to all othe
   const device = network();
   const program = loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: 1 << 16 });
   const ipv4Subnets = () => [{ interface: 'link0', address: OWN, prefixLength: 24 }];
-  const uplinks = new Uplinks(program, { ipv4Subnets } as never, { address: 0, port: PORT }, 1, 'off');
+  const merging = new Merging({ program, config: {} as never, wish: 'off', tunnel: 'said', handle: 1 });
+  const local = { address: 0, port: PORT };
+  const uplinks = new Uplinks(program, { ipv4Subnets } as never, local, 1, 'off', merging);
   const routes = new RouteQuery(0, PORT);
   onTestFinished(() => {
     routes.close();

@@ -27,6 +27,7 @@ import { followOffers } from './offers.ts';
 import type { Offer, OfferedPlace } from './offers.ts';
 import { kernelProofs } from './kernel-proofs.ts';
 import { KernelTime } from './kernel-time.ts';
+import { Merging } from './merging.ts';
 import { MOST_PROOFS, carriedPath } from './path-proofs.ts';
 import type { PathProofs } from './path-proofs.ts';
 import type { KernelPathHandover } from './handover.ts';
@@ -69,6 +70,7 @@ export class EbpfKernelPath implements KernelPath {
   private readonly tallies: PrefixMap | undefined;
   private readonly reading: RingReading;
   private readonly uplinks: Uplinks;
+  private readonly merging: Merging;
   private readonly wayOut: WayOut;
   /** Of its filters, before kernel 6.6. */
   private readonly handle: number;
@@ -155,10 +157,11 @@ export class EbpfKernelPath implements KernelPath {
       // The programs are attached when the first peer is offered. Until then the programs of a killed process would take this one's
       // packets.
       for (const ifindex of readLinks().keys()) removeLeftFilters(ifindex, 'ingress', this.handle);
-      this.uplinks = this.closing(
-        new Uplinks(this.program, network, options.local, this.handle, xdp, handover?.links),
-      );
       this.config = new ProgramConfig(this.program, options, this.tunnelIndex, entropy);
+      this.merging = this.closing(this.makeMerging());
+      this.uplinks = this.closing(
+        new Uplinks(this.program, network, options.local, this.handle, xdp, this.merging, handover?.links),
+      );
       this.proofs = this.makeProofs(entropy);
       this.config.write();
       this.egress = this.attachToTunnel();
@@ -181,7 +184,7 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   get counters(): Readonly<Record<string, number>> {
-    const ofProcess = { ...this.notDone, ...this.proofs.counters };
+    const ofProcess = { ...this.notDone, mergingLost: this.merging.lost, ...this.proofs.counters };
     return { ...(this.last ?? this.program.readCounters(KERNEL_COUNTERS)), ...ofProcess };
   }
 
@@ -295,6 +298,7 @@ export class EbpfKernelPath implements KernelPath {
 
   takeOver(): void {
     this.guarded(() => this.handover?.links.takeOver());
+    this.merging.tookOver();
     this.leftWays.clear();
   }
 
@@ -307,6 +311,9 @@ export class EbpfKernelPath implements KernelPath {
       for (const peer of this.sockets.peers) this.takeOut(peer);
       this.fetchAll();
       this.handover!.leaveWays(this.provenWays());
+      // Before: nobody would remove the pair if no successor comes.
+      this.uplinks.endMerging();
+      this.merging.close();
       this.handover!.links.leave();
       this.isLeft = true;
     });
@@ -472,6 +479,7 @@ export class EbpfKernelPath implements KernelPath {
     if (this.forgetting.isUnderWay) return;
     if (!this.uplinks.areUnchanged()) return this.reset();
     if (this.uplinks.isCrowded) return this.resetInTurn();
+    this.uplinks.lookAtMerging();
     const changed = this.uplinks.follow();
     this.movePeers(changed);
     // Peers that could not be offered before are not in any list here. The user path carries their packets meanwhile.
@@ -485,6 +493,7 @@ export class EbpfKernelPath implements KernelPath {
       this.guarded(() => this.lookAtAttachments());
       this.guarded(() => this.uplinks.lookAtArrivals());
       this.guarded(() => this.uplinks.lookAtDrivers());
+      this.guarded(() => this.uplinks.lookAtMerging());
       if (this.uplinks.lookAtRules()) this.debounce.trigger();
     });
   }
@@ -556,6 +565,7 @@ export class EbpfKernelPath implements KernelPath {
   private beginAgain(): void {
     this.proofs.clear();
     this.uplinks.reset();
+    this.merging.forgetRefusal();
     // Settings that failed before may succeed now.
     this.config.release();
     this.served.set(this.prefixes);
@@ -666,6 +676,12 @@ export class EbpfKernelPath implements KernelPath {
       this.reports.addHeard(peer, now);
       this.proofs.handleAnswer(peer, now);
     }
+  }
+
+  private makeMerging(): Merging {
+    const { program, config, handle, handover } = this;
+    const { tunnel, merge: wish = 'auto' } = this.options;
+    return new Merging({ program, config, wish, tunnel, handle, links: handover?.links });
   }
 
   private makeProofs(entropy: Entropy): PathProofs {

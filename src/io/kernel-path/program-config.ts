@@ -38,6 +38,9 @@ export class ProgramConfig {
   private ttl = USUAL_TTL;
   /** A client's own address; undefined: it has none. */
   private own: Ipv6 | undefined;
+  /** The first end of the pair in which segments are merged: its address, and the number of queues. */
+  private pairAddress: readonly number[] = [];
+  private pairQueues = 0;
   /** The programs carry nothing, whatever is written. */
   private isHeld = false;
   /** Whether the programs have all of this. */
@@ -79,6 +82,13 @@ export class ProgramConfig {
     this.isWritten = false;
   }
 
+  /** The same for the pair in which segments are merged: the address of its first end, and the number of its queues. */
+  setPair(address: readonly number[], queues: number): void {
+    this.pairAddress = address;
+    this.pairQueues = queues;
+    this.isWritten = false;
+  }
+
   /** Adapts the times of samples, of renewed proofs and of reports to the number of peers. True if they change. */
   stretchFor(peers: number): boolean {
     const { sampleFactor, renewalFactor, reportMs } = this;
@@ -106,6 +116,7 @@ export class ProgramConfig {
       view.setUint32(CONFIG.mark, this.mark, true);
       view.setUint8(CONFIG.role, on ? ROLE[role] : ROLE.none);
       view.setUint8(CONFIG.ttl, this.ttl);
+      this.writePair(view, bytes);
     });
     this.isWritten = true;
   }
@@ -132,11 +143,17 @@ export class ProgramConfig {
   /** The programs carry nothing until the next {@link write}. Needs no descriptor. Throws a SystemCallError. */
   switchOff(): void {
     this.isWritten = false;
-    writeRecord(this.fd, 0, CONFIG.SIZE, (view) => {
-      // Packets that were unwrapped in a driver just before still get there.
+    writeRecord(this.fd, 0, CONFIG.SIZE, (view, bytes) => {
+      // Packets that were unwrapped in a driver just before, or are in the pair, still get there.
       view.setUint32(CONFIG.tunnel, this.tunnelIndex, true);
       view.setUint8(CONFIG.role, ROLE.none);
+      this.writePair(view, bytes);
     });
+  }
+
+  private writePair(view: DataView, bytes: Uint8Array): void {
+    bytes.set(this.pairAddress.slice(0, 4), CONFIG.pairAddress);
+    view.setUint32(CONFIG.pairQueues, this.pairQueues, true);
   }
 
   /** The TTL is the socket's. If it cannot be read now, the last one stays. */

@@ -4,11 +4,13 @@ import type { LinkStore } from '../../linux/bpf/link-store.ts';
 import type { PeerProgram } from '../../linux/bpf/peer-program.ts';
 import { writeRecord } from '../../linux/bpf/records.ts';
 import type { Ipv4Route } from '../../linux/ipv4-routes.ts';
+import type { Link } from '../../linux/links.ts';
 import { RouteQuery } from '../../linux/route-query.ts';
 import type { Way } from '../../linux/route-query.ts';
 import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 import { Arrivals } from './arrivals.ts';
 import { HostLinks, isStrict } from './host-links.ts';
+import type { Merging } from './merging.ts';
 import { OutwardRules } from './outward-rules.ts';
 import type { HostNetwork, UplinkState, XdpWish } from '../ports.ts';
 import { RouteTable } from './route-table.ts';
@@ -48,6 +50,7 @@ export class Uplinks {
   private readonly arrivals: Arrivals;
   private readonly arrivalMap: ArrivalMap;
   private readonly xdp: XdpArrivals;
+  private readonly merging: Merging;
   private readonly rules = new OutwardRules();
   /** By source, interface, gateway and the route's MTU; undefined: nothing can be carried by that one. */
   private readonly uplinks = new Map<string, Uplink | undefined>();
@@ -61,6 +64,9 @@ export class Uplinks {
   private links: HostLinks | undefined;
   private table: RouteTable | undefined;
   private readonly byRoute = new Map<Ipv4Route, number>();
+  /** The index of the pair in which segments of an uplink are merged, as the programs know it, by the uplink's number; 0: they are not. */
+  private readonly pairs = new Map<number, number>();
+  private isMergingEnding = false;
 
   /** `local`: the address to which the socket is bound. `links`: of a predecessor, and for a successor. */
   constructor(
@@ -69,8 +75,10 @@ export class Uplinks {
     local: Endpoint,
     handle: number,
     xdp: XdpWish,
+    merging: Merging,
     links?: LinkStore,
   ) {
+    this.merging = merging;
     this.program = program;
     this.network = network;
     this.servicePort = local.port;
@@ -113,13 +121,32 @@ export class Uplinks {
     this.xdp.tryAgain();
   }
 
+  /** Whether segments are merged as the programs are told. */
+  lookAtMerging(): void {
+    if (this.merging.look()) this.followMerging();
+  }
+
+  /** From now on the programs carry without the pair. No packet overtakes those that are in it. */
+  endMerging(): void {
+    if (this.pairs.size === 0) return;
+    this.isMergingEnding = true;
+    this.writeAll();
+    this.merging.waitUntilEmpty();
+    this.pairs.clear();
+    this.writeAll();
+  }
+
   /** The interfaces by which peers are reached; those without a kernel path last. */
   get states(): readonly UplinkState[] {
     const states = new Map<number, UplinkState>();
     const used = new Set(this.followed.values());
     for (const uplink of this.uplinks.values()) {
       if (uplink === undefined || !(this.crowded || used.has(uplink.number))) continue;
-      states.set(uplink.way.ifindex, { ...stateOf(uplink.situation), ...this.xdpState(uplink) });
+      states.set(uplink.way.ifindex, {
+        ...stateOf(uplink.situation),
+        ...this.xdpState(uplink),
+        ...this.mergingState(uplink),
+      });
     }
     return [...states.values(), ...this.refusals.values()];
   }
@@ -189,6 +216,7 @@ export class Uplinks {
   reset(): void {
     this.arrivals.close();
     this.uplinks.clear();
+    this.pairs.clear();
     this.refusals.clear();
     this.followed.clear();
     this.crowded = this.changing = false;
@@ -279,6 +307,7 @@ export class Uplinks {
   }
 
   private write({ number, way, situation, gateway }: Uplink): void {
+    const pair = this.pairs.get(number) ?? 0;
     writeRecord(this.program.map('uplinks'), number, UPLINK.SIZE, (view) => {
       view.setUint32(UPLINK.ifindex, situation.egress.ifindex, true);
       view.setUint32(UPLINK.source, way.source);
@@ -288,6 +317,8 @@ export class Uplinks {
       view.setUint32(UPLINK.gateway, this.changing ? GATEWAY_BY_ROUTE : gateway);
       view.setUint32(UPLINK.isBare, Number(situation.egress.isBare), true);
       view.setUint32(UPLINK.cuts, Number(situation.cutFor !== null), true);
+      view.setUint32(UPLINK.pair, pair, true);
+      view.setUint32(UPLINK.pairEnds, Number(this.isMergingEnding), true);
     });
   }
 
@@ -310,6 +341,29 @@ export class Uplinks {
     const where = this.arrivals.indexes.flatMap((ifindex) => links.get(ifindex) ?? []);
     this.xdp.follow(where, links.values());
     this.arrivals.lookAtAttachments();
+    this.followMerging();
+  }
+
+  /** Tells the programs which uplinks' segments are merged, and where. */
+  private followMerging(): void {
+    for (const uplink of this.uplinks.values()) {
+      if (uplink === undefined) continue;
+      const pair = this.merging.indexFor(...this.receptionOf(uplink));
+      if ((this.pairs.get(uplink.number) ?? 0) === pair) continue;
+      this.pairs.set(uplink.number, pair);
+      this.write(uplink);
+    }
+  }
+
+  /** The interfaces at which an uplink's datagrams arrive, and whether they are unwrapped in a driver. */
+  private receptionOf({ situation }: Uplink): [Link[], boolean] {
+    const links = situation.ingress.flatMap(({ ifindex }) => this.hostLinks.links.get(ifindex) ?? []);
+    return [links, links.some(({ ifindex }) => this.xdp.reasonAgainst(ifindex) === undefined)];
+  }
+
+  private mergingState(uplink: Uplink): Pick<UplinkState, 'merging' | 'withoutMerging'> {
+    const reason = this.merging.reasonAgainst(...this.receptionOf(uplink));
+    return reason === undefined ? { merging: true } : { merging: false, withoutMerging: reason };
   }
 
   private xdpState({ situation }: Uplink): Pick<UplinkState, 'xdp' | 'withoutXdp'> {

@@ -17,6 +17,7 @@ import {
   LONG_AGO_UNITS,
   LONG_UNIT_SHIFT,
   MAX_ARRIVALS,
+  MAX_PAIR_QUEUES,
   MAX_PREFIXES,
   MAX_UPLINKS,
   MOST_OFFERS,
@@ -25,6 +26,7 @@ import {
   OLDEST_UNITS,
   OFFER,
   OFFER_RESULT,
+  PAIR_QUEUE,
   PREFIX_TALLIES,
   PEER,
   PORTS_SHIFT,
@@ -86,6 +88,7 @@ test('limits that the programs share with the machines are the same', () => {
 test('so are the other constants', () => {
   expect(MAX_UPLINKS).toBe(define('MAX_UPLINKS'));
   expect(MAX_ARRIVALS).toBe(define('MAX_ARRIVALS'));
+  expect(MAX_PAIR_QUEUES).toBe(define('MAX_PAIR_QUEUES'));
   expect(PORTS_SHIFT).toBe(define('PORTS_SHIFT'));
   expect(MAX_PREFIXES).toBe(define('MAX_PREFIXES'));
   expect(GATEWAY_BY_ROUTE).toBe(define('GATEWAY_BY_ROUTE'));
@@ -155,6 +158,7 @@ test('so are the other constants', () => {
 test.each<[string, Readonly<Record<string, number>>]>([
   ['config', CONFIG],
   ['uplink', UPLINK],
+  ['pair_queue', PAIR_QUEUE],
   ['peer', PEER],
   ['report', REPORT],
   ['proof', PROOF],

@@ -39,9 +39,12 @@ export const KERNEL_COUNTERS = [
   'reportsLate',
   'talliesLost',
   'inDriver',
+  'inMerging',
 ] as const;
 
 export const MAX_UPLINKS = 16;
+/** The most queues of the pair of interfaces in which segments are merged. */
+export const MAX_PAIR_QUEUES = 64;
 /** The most interfaces at which datagrams of peers are looked for. */
 export const MAX_ARRIVALS = 16;
 /** The most native prefixes whose tallies wait. */
@@ -95,7 +98,9 @@ export const CONFIG = {
   role: 36,
   ttl: 37,
   reporting: 40,
-  SIZE: 44,
+  pairAddress: 44,
+  pairQueues: 48,
+  SIZE: 52,
 } as const;
 export const UPLINK = {
   ifindex: 0,
@@ -105,9 +110,13 @@ export const UPLINK = {
   gateway: 16,
   isBare: 20,
   cuts: 24,
-  SIZE: 28,
+  pair: 28,
+  pairEnds: 32,
+  lastSuper: 36,
+  SIZE: 40,
 } as const;
 export const DRIVER = { address: 0, isVirtual: 6, SIZE: 8 } as const;
+export const PAIR_QUEUE = { sent: 0, arrived: 4, sentAt: 8, arrivedAt: 12, unused: 16, SIZE: 64 } as const;
 export const PEER = {
   lastReceived: 0,
   lastSent: 4,

@@ -5,6 +5,7 @@ import {
   INTERFACE_NAME,
   LISTEN_OPTIONS,
   LOG_OPTIONS,
+  MERGE,
   dataPath,
   limitOption,
   nameOf,
@@ -91,5 +92,6 @@ export const CLIENT_OPTIONS = {
   allowPrivate: ALLOW_PRIVATE,
   dataPath: dataPath('carries the packets of verified peers'),
   xdp: XDP,
+  merge: MERGE,
   limits: limitOption(CLIENT_LIMITS),
 } as const satisfies Options & Record<Exclude<keyof ClientSettings, LibraryOnly>, unknown>;

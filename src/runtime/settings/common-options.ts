@@ -2,8 +2,8 @@
 import type { Ipv4 } from '../../wire/index.ts';
 import { DATA_PATH_WISHES } from '../data-path-use.ts';
 import type { DataPathWish } from '../data-path-use.ts';
-import { XDP_WISHES } from '../../io/ports.ts';
-import type { XdpWish } from '../../io/ports.ts';
+import { MERGE_WISHES, XDP_WISHES } from '../../io/ports.ts';
+import type { MergeWish, XdpWish } from '../../io/ports.ts';
 import { ACCESS_PREFIXES, HOST_ADDRESS, INTERFACE, LISTEN, NAME, choice, limits, text } from './kinds.ts';
 import type { LimitValues } from './limits.ts';
 import type { SwitchOption, ValueOption } from './option.ts';
@@ -55,6 +55,12 @@ export const XDP = {
   default: 'auto',
   help: 'whether the kernel path begins in the drivers of interfaces; auto: where other traffic loses nothing by it; on: wherever the driver can',
 } as const satisfies ValueOption<XdpWish>;
+
+export const MERGE = {
+  kind: choice(MERGE_WISHES, '<use>'),
+  default: 'auto',
+  help: 'whether the kernel path merges TCP segments in a pair of virtual interfaces; auto: where their interface merges packets; on: also elsewhere',
+} as const satisfies ValueOption<MergeWish>;
 
 /** The daemon's name; `usual`: unless one is given. */
 export function nameOf(usual: string) {

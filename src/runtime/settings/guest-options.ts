@@ -4,6 +4,7 @@ import type { Options } from './option.ts';
 const {
   dataPath: _dataPath,
   xdp: _xdp,
+  merge: _merge,
   defaultRoute: _defaultRoute,
   onlyWithoutIpv6: _only,
   ...same

@@ -8,6 +8,7 @@ import {
   INTERFACE_NAME,
   LISTEN_OPTIONS,
   LOG_OPTIONS,
+  MERGE,
   dataPath,
   limitOption,
   nameOf,
@@ -31,6 +32,7 @@ const common = (role: string) =>
     allowPrivate: ALLOW_PRIVATE,
     dataPath: dataPath('carries the packets of verified peers'),
     xdp: XDP,
+    merge: MERGE,
     workers: {
       kind: WORKERS,
       default: 1,

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Merging behind `decap`. The kernel merges TCP segments (GRO) only where they come in, and cannot see those in datagrams. So `decap` sends
+ * unwrapped segments out by the first end of a pair of interfaces (veth). They come in at the second one, the kernel merges them there, and
+ * `merged` hands them to the tunnel. docs/adr/0036-merging-behind-tc.md
+ */
+#ifndef TEREDO_MERGING_H
+#define TEREDO_MERGING_H
+
+#include "peer-reports.h"
+#include "inner-packet.h"
+
+/* After a super-packet its uplink does without the pair for so long: a super-packet that goes through the pair is cut, which costs more than it saves. */
+#define SUPER_UNITS ((__s32)(NS_PER_SECOND >> UNIT_SHIFT))
+/* If packets wait, and none has left the pair for so long, it works no longer. Packets of a connection are sent again after 200 ms. */
+#define STUCK_UNITS ((__s32)(NS_PER_SECOND / 10 >> UNIT_SHIFT))
+/* A queue of a veth has room for 256 packets. A super-packet is not cut into more than there is room for. */
+#define PAIR_ROOM 192
+#define TCP_ONLY_ACKNOWLEDGES 0x10
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_PAIR_QUEUES);
+	__type(key, __u32);
+	__type(value, struct pair_queue);
+} pair_queues SEC(".maps");
+
+/* Each processor has a queue of its own, so packets of a connection keep their order as long as they come to one processor, as without the pair. */
+static __always_inline struct pair_queue *queue_of(__u32 at)
+{
+	return bpf_map_lookup_elem(&pair_queues, &at);
+}
+
+/*
+ * Whether a segment only acknowledges. The kernel does not merge these. They may overtake data in the other direction's segments: TCP takes
+ * an old number for what it is.
+ */
+static __always_inline bool only_acknowledges(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
+{
+	struct {
+		__u8 lengths;
+		__u8 flags;
+	} tcp;
+
+	if (skb->gso_size || bpf_skb_load_bytes(skb, at + sizeof(*inner) + TCP_LENGTH, &tcp, sizeof(tcp)))
+		return false;
+	return tcp.flags == TCP_ONLY_ACKNOWLEDGES && bpf_ntohs(inner->payload_len) == (tcp.lengths >> 4) * 4;
+}
+
+static __always_inline bool is_stuck(const struct pair_queue *queue, __u32 units)
+{
+	return has_passed(units, queue->sent_at, STUCK_UNITS) && has_passed(units, queue->arrived_at, STUCK_UNITS);
+}
+
+/*
+ * Whether packets that come from this uplink now go through the pair. A packet may not overtake earlier ones that wait in it. Packets that get
+ * lost there count as waiting: then the queue is seen to be stuck, and user space mends it.
+ */
+static __always_inline bool takes_pair(struct pair_queue *queue, const struct uplink *uplink, __u32 packets, __u32 units)
+{
+	__s32 waiting = *(volatile __u32 *)&queue->sent - *(volatile __u32 *)&queue->arrived;
+	bool has_super = !has_passed(units, uplink->last_super, SUPER_UNITS);
+
+	if (waiting > 0)
+		return !is_stuck(queue, units) && (packets == 1 || waiting + packets <= PAIR_ROOM);
+	if (waiting < 0) /* a predecessor has sent them */
+		queue->sent = queue->arrived;
+	queue->sent_at = units;
+	return !has_super && !uplink->pair_ends;
+}
+
+/* The queue of the pair, from 1 on, through which an unwrapped TCP packet behind so many octets goes. 0: it goes to the tunnel. */
+static __always_inline __u32 pair_queue_for(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct uplink *uplink,
+					    __u32 queues, __u64 now)
+{
+	__u32 units = now >> UNIT_SHIFT, packets = packets_of(skb, sizeof(*inner) + bpf_ntohs(inner->payload_len)), number;
+	struct pair_queue *queue;
+
+	if (skb->gso_size && uplink->last_super != units)
+		uplink->last_super = units;
+	number = bpf_get_smp_processor_id() % (queues ?: 1);
+	queue = queue_of(number);
+	if (!queue || only_acknowledges(skb, at, inner) || !takes_pair(queue, uplink, packets, units))
+		return 0;
+	__sync_fetch_and_add(&queue->sent, packets);
+	count(COUNT_inMerging, packets);
+	return number + 1;
+}
+
+/*
+ * Sends an unwrapped packet behind so many octets into a queue of the pair, from 1 on. The Ethernet header says so to `merged`: the kernel does not tell in the
+ * same way in all versions.
+ */
+static __always_inline int send_to_pair(struct __sk_buff *skb, __u32 l2, const struct config *c, __u32 pair, __u32 queue)
+{
+	struct ethhdr *ethernet;
+	__u16 *words;
+
+	if (!l2 && bpf_skb_change_head(skb, ETH_HLEN, 0))
+		return TC_ACT_SHOT; /* no memory */
+	ethernet = (void *)(long)skb->data;
+	if ((void *)(ethernet + 1) > (void *)(long)skb->data_end)
+		return TC_ACT_SHOT;
+	/* No host has the address 0: without `merged` the kernel takes the packet for another host's, and drops it. */
+	__builtin_memset(ethernet->h_dest, 0, sizeof(ethernet->h_dest));
+	words = (__u16 *)ethernet->h_source;
+	words[0] = c->pair_address[0];
+	words[1] = c->pair_address[1];
+	words[2] = queue;
+	ethernet->h_proto = bpf_htons(ETH_P_IPV6);
+	skb->queue_mapping = queue;
+	return bpf_redirect(pair, 0);
+}
+
+/* The queue through which a packet has come, from 1 on; 0: it is not from `send_to_pair`. */
+static __always_inline __u32 queue_in(const struct ethhdr *ethernet, const struct config *c)
+{
+	const __u16 *to = (const __u16 *)ethernet->h_dest, *from = (const __u16 *)ethernet->h_source;
+
+	if (to[0] | to[1] | to[2] || from[0] != c->pair_address[0] || from[1] != c->pair_address[1])
+		return 0;
+	return ethernet->h_proto == bpf_htons(ETH_P_IPV6) ? from[2] : 0;
+}
+
+/* Ingress of the second end. Nothing else comes in there, except frames of programs on this host. */
+SEC("tc")
+int merged(struct __sk_buff *skb)
+{
+	struct ethhdr *ethernet = (void *)(long)skb->data;
+	__u32 zero = 0, number;
+	struct config *c = bpf_map_lookup_elem(&config, &zero);
+	struct pair_queue *queue;
+
+	if (!c || (void *)(ethernet + 1) > (void *)(long)skb->data_end)
+		return TC_ACT_SHOT;
+	number = queue_in(ethernet, c);
+	if (!number)
+		return TC_ACT_SHOT;
+	queue = queue_of(number - 1);
+	if (queue) {
+		__sync_fetch_and_add(&queue->arrived, skb->gso_segs ?: 1);
+		queue->arrived_at = bpf_ktime_get_coarse_ns() >> UNIT_SHIFT;
+	}
+	bpf_skb_change_type(skb, PACKET_HOST);
+	return bpf_redirect(c->tunnel, BPF_F_INGRESS);
+}
+
+#endif

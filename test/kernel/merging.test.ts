@@ -1,0 +1,174 @@
+/** Segments merged behind the program at tc, in a pair of virtual interfaces: adr/0036. */
+import { expect, test } from 'vitest';
+import {
+  Internet,
+  NATIVE_ADDRESS,
+  RELAY_ADDRESS,
+  SERVER_ADDRESS,
+  transfer,
+  until,
+} from '../../src/lab/index.ts';
+import type { Namespace, Running } from '../../src/lab/index.ts';
+import type { DataPath } from '../../src/control/status.ts';
+import { proveKernelPath } from '../support/carried.ts';
+import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+import { ManagedRole } from '../support/service-manager.ts';
+
+const BYTES = 20_000_000;
+const FEW = 2_000_000;
+const KERNEL = ['--data-path', 'kernel', '--xdp', 'off', '--merge'];
+const UPLINK = { client: 'eth', relay: 'wan' } as const;
+const FIRST_END = 'teredo-m0';
+const SECOND_END = 'teredo-m1';
+type Role = keyof typeof UPLINK;
+
+interface World {
+  readonly net: Internet;
+  readonly client: Namespace;
+  readonly running: Running;
+  /** The client's. */
+  readonly address: string;
+}
+
+/** Links as those of hardware: packets are merged where they come in, and sent in single ones. */
+async function start(net: Internet, merge: string): Promise<World> {
+  const { client } = net.site('a', 'port-restricted');
+  asHardware(client, 'client');
+  asHardware(net.relay, 'relay');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS, ...KERNEL, merge);
+  const running = await startClient(client, SERVER_ADDRESS, ...KERNEL, merge);
+  const address = await teredoAddress(client);
+  await proveKernelPath(client, NATIVE_ADDRESS, net.relay);
+  return { net, client, running, address };
+}
+
+test('TCP in both directions through client and relay: the right octets, many segments in one packet, each counted, none lost', async () => {
+  await using net = new Internet();
+  const { client, address } = await start(net, 'auto');
+  const merges = async (host: Namespace, role: Role, send: () => Promise<unknown>): Promise<void> => {
+    countPackets(host);
+    const before = await kernelPathOf(host, role);
+    expect(before.uplinks).toMatchObject([{ interface: UPLINK[role], merging: true }]);
+    expect(await send()).toMatchObject({ whole: true });
+    const { counters } = await kernelPathOf(host, role);
+    const [segments, octets, received] = (['inMerging', 'carriedInBytes', 'carriedIn'] as const).map(
+      (name) => counters![name]! - before.counters![name]!,
+    );
+    // 60 octets of headers, and those of TCP's timestamps.
+    expect(octets).toBeGreaterThan(BYTES + 72 * Math.ceil(BYTES / 1_208) - 1);
+    expect(segments).toBeGreaterThan(BYTES / 1_220);
+    expect(received! - segments!).toBeLessThan(segments! / 20);
+    expect(segments! / mergedPackets(host)).toBeGreaterThan(4);
+    expect(counters!['mergingLost']).toBe(0);
+    expect(lostAt(host)).toBe(0);
+  };
+  await merges(client, 'client', () => transfer(net.native, client, address, BYTES));
+  await merges(net.relay, 'relay', () => transfer(client, net.native, NATIVE_ADDRESS, BYTES));
+});
+
+test('it is off when that is wished, and there is a reason; there is no pair', async () => {
+  await using net = new Internet();
+  const { client, address } = await start(net, 'off');
+  expect(await transfer(net.native, client, address, FEW)).toMatchObject({ whole: true });
+  const { counters, uplinks } = await kernelPathOf(client, 'client');
+  expect(uplinks).toMatchObject([{ merging: false, withoutMerging: 'switched off' }]);
+  expect(counters!['inMerging']).toBe(0);
+  expect(hasPair(client)).toBe(false);
+});
+
+test('the pair has no address and no route; it ends with the program, or is used by the next one after a kill', async () => {
+  await using net = new Internet();
+  const { client, running } = await start(net, 'auto');
+  expect(client.ip('address', 'show', 'dev', FIRST_END)).not.toContain('inet');
+  expect(client.ip('address', 'show', 'dev', SECOND_END)).not.toContain('inet');
+  expect(client.ip('-6', 'route', 'show', 'table', 'all')).not.toContain(FIRST_END);
+  const index = indexOf(client);
+  running.kill('SIGKILL');
+  await running.exited;
+  expect(indexOf(client)).toBe(index);
+  const next = await startClient(client, SERVER_ADDRESS, ...KERNEL, 'auto');
+  const address = await teredoAddress(client);
+  await proveKernelPath(client, NATIVE_ADDRESS);
+  expect(await transfer(net.native, client, address, FEW)).toMatchObject({ whole: true });
+  const { counters } = await kernelPathOf(client, 'client');
+  expect(counters!['inMerging']).toBeGreaterThan(FEW / 1_220);
+  expect(indexOf(client)).toBe(index);
+  await next.stop();
+  expect(hasPair(client)).toBe(false);
+});
+
+test('a restart: the next process makes another pair; after a kill it uses the same one; TCP goes on, and in the end there is none', async () => {
+  await using net = new Internet();
+  const { client } = net.site('a', 'port-restricted');
+  asHardware(client, 'client');
+  asHardware(net.relay, 'relay');
+  await startServer(net.server, SERVER_ADDRESS);
+  const args = ['--address', RELAY_ADDRESS, ...KERNEL, 'auto'];
+  const relay = await ManagedRole.start(net.relay, 'relay', args);
+  await startClient(client, SERVER_ADDRESS, ...KERNEL, 'auto');
+  await teredoAddress(client);
+  await proveKernelPath(client, NATIVE_ADDRESS, net.relay);
+  const goesOn = async (begin: () => Promise<void>): Promise<void> => {
+    const whole = transfer(client, net.native, NATIVE_ADDRESS, 200_000_000);
+    await begin();
+    expect(await whole).toMatchObject({ whole: true });
+    await until('merged segments', async () => {
+      const { counters } = await kernelPathOf(net.relay, 'relay');
+      expect(counters!['mergingLost']).toBe(0);
+      if (counters!['inMerging']! > 1_000) return true;
+      return (await transfer(client, net.native, NATIVE_ADDRESS, FEW)).whole ? undefined : true;
+    });
+  };
+  const before = indexOf(net.relay);
+  await goesOn(() => relay.restart());
+  const after = indexOf(net.relay);
+  expect(after).not.toBe(before);
+  await goesOn(() => relay.kill());
+  expect(indexOf(net.relay)).toBe(after);
+  await relay.stop();
+  await until('the end of the pair', () => !hasPair(net.relay) || undefined);
+});
+
+function asHardware(host: Namespace, role: Role): void {
+  host.execute('ethtool', '-K', UPLINK[role], 'gro', 'on', 'tso', 'off');
+}
+
+async function kernelPathOf(host: Namespace, role: Role): Promise<DataPath> {
+  return (await statusOf(host, role))!['dataPath'] as DataPath;
+}
+
+interface Shown {
+  readonly ifindex: number;
+  readonly ifname: string;
+  readonly stats64: { readonly tx: { readonly dropped: number } };
+}
+
+function links(host: Namespace): Shown[] {
+  return JSON.parse(host.ip('-s', '-j', 'link', 'show')) as Shown[];
+}
+
+function hasPair(host: Namespace): boolean {
+  return links(host).some(({ ifname }) => ifname === FIRST_END);
+}
+
+/** Of the first end. */
+function indexOf(host: Namespace): number {
+  return links(host).find(({ ifname }) => ifname === FIRST_END)!.ifindex;
+}
+
+/** Packets for which there was no room in the pair. */
+function lostAt(host: Namespace): number {
+  return links(host).find(({ ifname }) => ifname === FIRST_END)!.stats64.tx.dropped;
+}
+
+/** Counts the packets that come out of the tunnel, merged ones as one. */
+function countPackets(host: Namespace): void {
+  host.execute('nft', 'add table ip6 merged');
+  host.execute('nft', 'add chain ip6 merged in { type filter hook prerouting priority -300; }');
+  host.execute('nft', 'add rule ip6 merged in iifname teredo counter');
+}
+
+function mergedPackets(host: Namespace): number {
+  return Number(/packets (\d+)/.exec(host.execute('nft', 'list table ip6 merged'))![1]);
+}
