@@ -33,6 +33,8 @@ const REPORTS = 1 << 16;
 /** The index of the interface at which frames of test runs arrive. Its Ethernet address is 0. */
 const LOOPBACK = 1;
 const XDP_PASS = 2;
+/** The beginning of the address of the merging pair's first end. */
+const PAIR = Uint8Array.of(2, 0x7e, 0, 1);
 /** Octets in front of a frame that the driver's program has changed. */
 const MARK = 8;
 
@@ -56,16 +58,23 @@ export class CarryingPrograms {
   private readonly encap = this.program.program('encap');
   private readonly decap = this.program.program('decap');
   private readonly xdp = this.program.program('decap_xdp');
+  private readonly merged = this.program.program('merged');
   private readonly peers = new PeerMap(this.program.map('peers'));
   private readonly served = new ServedMap(this.program.map('served'), 16);
   private readonly ring = new ReportRing(this.program.map('reports'), REPORTS);
 
   /** Frames that the driver's program has unwrapped. */
   unwrapped = 0;
+  /** Whether segments are sent into a merging pair. */
+  private readonly merges: boolean;
 
-  /** `isVirtual`: frames come from another host of this kernel, some with checksums that are still to be made. */
-  constructor(local: Endpoint, isVirtual = false) {
+  /**
+   * `isVirtual`: frames come from another host of this kernel, some with checksums that are still to be made. `merges`: segments are sent into a merging
+   * pair.
+   */
+  constructor(local: Endpoint, isVirtual = false, merges = false) {
     this.local = local;
+    this.merges = merges;
     this.ownPorts = new OwnPorts(this.program.map('ports'));
     this.ownPorts.add(local.port);
     writeRecord(this.program.map('drivers'), LOOPBACK, DRIVER.SIZE, (view) =>
@@ -82,6 +91,7 @@ export class CarryingPrograms {
       view.setUint32(UPLINK.source, source);
       view.setUint32(UPLINK.mtu, 1_500, true);
       view.setUint32(UPLINK.finishes, 1, true);
+      view.setUint32(UPLINK.pair, this.merges ? LOOPBACK : 0, true);
     });
   }
 
@@ -100,6 +110,8 @@ export class CarryingPrograms {
       view.setUint8(CONFIG.role, ROLE[role]);
       view.setUint8(CONFIG.ttl, 64);
       view.setUint32(CONFIG.reporting, 1e9 / 2 ** UNIT_SHIFT, true);
+      bytes.set(PAIR, CONFIG.pairAddress);
+      view.setUint32(CONFIG.pairQueues, 1, true);
     });
     this.served.set(serve);
     for (const _ of this.peers.clear(() => {}));
@@ -170,18 +182,33 @@ export class CarryingPrograms {
 
   /**
    * The verdict on the written frame, of this length, when it arrives on the uplink. The driver's program sees it first: it changes nothing, or
-   * makes of it what `decap` makes of it.
+   * makes of it what `decap` makes of it. A segment that `decap` sends into the pair comes out of it.
    */
   runIn(length: number): number {
     const { bench } = this;
     const early = this.unwrapInDriver(length);
-    const verdict = bench.run(this.decap, length);
+    const verdict = this.throughPair(bench.run(this.decap, length));
     if (early === undefined) return verdict;
     this.unwrapped++;
     const late = bench.left.subarray(ETHERNET, bench.leftLength);
     if (verdict !== VERDICT.carried || Buffer.compare(early, late) !== 0)
       throw new Error(`unwrapped in the driver, and ${verdict} by decap: ${toHex(bench.frame, 0, length)}`);
     return verdict;
+  }
+
+  /** The verdict of the pair's other end, if `decap` has sent the frame there; else that of `decap`. */
+  private throughPair(verdict: number): number {
+    const { frame, left, leftLength } = this.bench;
+    const isInPair = Buffer.compare(left.subarray(6, 6 + PAIR.length), PAIR) === 0;
+    if (!this.merges || verdict !== VERDICT.carried || !isInPair) return verdict;
+    const written = frame.slice();
+    const sent = left.slice(0, leftLength);
+    frame.set(sent);
+    const end = this.bench.run(this.merged, sent.length);
+    frame.set(written);
+    if (Buffer.compare(left.subarray(0, this.bench.leftLength), sent) !== 0)
+      throw new Error(`changed at the end of the pair: ${toHex(sent, 0, sent.length)}`);
+    return end;
   }
 
   /** The packet that the driver's program has unwrapped; undefined: it has left the frame as it is. */

@@ -90,7 +90,7 @@ export class VerdictWorld implements CommandExecutor {
 
   constructor(subject: Subject, random: SeededEntropy) {
     this.random = random;
-    this.programs = new CarryingPrograms(subject.cast.local);
+    this.programs = new CarryingPrograms(subject.cast.local, false, true);
     const { frame, left } = this.programs.bench;
     this.frame = Buffer.from(frame.buffer);
     this.left = Buffer.from(left.buffer);
