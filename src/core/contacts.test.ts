@@ -1,13 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import { Contacts } from './contacts.ts';
+import { SeededEntropy } from '../sim/index.ts';
+import { Contacts, NO_CONTACT } from './contacts.ts';
 import type { ContactLimits } from './contacts.ts';
 
 function setUp(limits?: Partial<ContactLimits>) {
   const log: string[] = [];
   const contacts: Contacts = new Contacts(
     {
-      attempt: ({ peer, attempts }, now) => log.push(`${now}: attempt ${attempts} of ${peer}`),
-      failed: ({ peer, waiting }, now) => log.push(`${now}: ${peer} failed, ${waiting.length} lost`),
+      attempt: (contact, now) =>
+        log.push(`${now}: attempt ${contacts.rows.attemptsOf(contact)} of ${contacts.rows.peerOf(contact)}`),
+      failed: (contact, now) => {
+        const { rows } = contacts;
+        log.push(`${now}: ${rows.peerOf(contact)} failed, ${rows.waitingOf(contact)} lost`);
+      },
       crowdedOut: (packets) => log.push(`${packets} crowded out`),
     },
     { packetsPerPeer: 4, bytesPerPeer: 1_000, bytes: 2_000, ...limits },
@@ -16,7 +21,15 @@ function setUp(limits?: Partial<ContactLimits>) {
     for (let due = contacts.pollTimeout(); due <= until; due = contacts.pollTimeout())
       contacts.handleTimeout(due);
   };
-  return { contacts, log, run };
+  /** Ends the contact with this peer; the packets that waited, or undefined without a contact. */
+  const finish = (peer: number): Uint8Array[] | undefined => {
+    const contact = contacts.finish(peer);
+    if (contact === NO_CONTACT) return undefined;
+    const waiting = [...contacts.rows.packetsOf(contact)];
+    contacts.release(contact);
+    return waiting;
+  };
+  return { contacts, log, run, finish };
 }
 
 const packet = (fill: number, length = 100) => new Uint8Array(length).fill(fill);
@@ -33,7 +46,8 @@ describe('Contacts', () => {
       '6000: attempt 4 of 7',
       '8000: 7 failed, 1 lost',
     ]);
-    expect(contacts.size).toBe(0);
+    expect(contacts.isEmpty).toBe(true);
+    expect(contacts.rows.inUse).toBe(0);
     expect(contacts.pollTimeout()).toBe(Infinity);
   });
 
@@ -65,7 +79,7 @@ describe('Contacts', () => {
   });
 
   test('R-9, CL-68: packets wait first in, first out, as copies, up to the limits of a peer', () => {
-    const { contacts } = setUp();
+    const { contacts, finish } = setUp();
     const contact = contacts.begin(7, 0);
     const buffer = packet(1);
     expect(contacts.enqueue(contact, buffer, 10, 30)).toBe(true);
@@ -75,55 +89,82 @@ describe('Contacts', () => {
     expect(contacts.enqueue(contact, packet(4), 0, 1)).toBe(true);
     expect(contacts.enqueue(contact, packet(5), 0, 1)).toBe(true);
     expect(contacts.enqueue(contact, packet(6), 0, 1)).toBe(false);
-    const { waiting } = contacts.finish(7)!;
+    const waiting = finish(7)!;
     expect(waiting.map((bytes) => [bytes[0], bytes.length])).toEqual([
       [1, 20],
       [2, 5],
       [4, 1],
       [5, 1],
     ]);
-    expect(contacts.finish(7)).toBe(undefined);
+    expect(finish(7)).toBe(undefined);
+    expect(contacts.rows.inUse).toBe(0);
   });
 
   test('R-31: one limit for the packets of all contacts; the longest waiting contacts lose theirs', () => {
-    const { contacts, log } = setUp();
+    const { contacts, log, finish } = setUp();
     for (let peer = 0; peer < 50; peer++)
       contacts.enqueue(contacts.begin(peer, peer), packet(peer, 900), 0, 900);
     expect(log.filter((line) => line === '1 crowded out')).toHaveLength(48);
-    const kept = Array.from({ length: 50 }, (_, peer) => contacts.finish(peer)!.waiting.length);
+    const kept = Array.from({ length: 50 }, (_, peer) => finish(peer)!.length);
     expect(kept).toEqual([...Array.from({ length: 48 }, () => 0), 1, 1]);
   });
 
   test("packets of strangers' contacts give way to those of the local host's contacts, and not the other way round", () => {
-    const { contacts } = setUp();
+    const { contacts, finish } = setUp();
     contacts.enqueue(contacts.begin(1, 0, undefined, true), packet(1, 900), 0, 900);
     contacts.enqueue(contacts.begin(2, 0), packet(2, 900), 0, 900);
     contacts.begin(2, 0, undefined, true);
     expect(contacts.enqueue(contacts.begin(3, 0), packet(3, 900), 0, 900)).toBe(false);
     contacts.enqueue(contacts.begin(4, 0), packet(4, 100), 0, 100);
     contacts.enqueue(contacts.begin(5, 0, undefined, true), packet(5, 200), 0, 200);
-    expect([1, 2, 3, 4, 5].map((peer) => contacts.finish(peer)!.waiting.length)).toEqual([1, 1, 0, 0, 1]);
+    expect([1, 2, 3, 4, 5].map((peer) => finish(peer)!.length)).toEqual([1, 1, 0, 0, 1]);
   });
 
   test('a packet longer than the limit of all contacts is refused, even if no other waits', () => {
-    const { contacts } = setUp({ bytes: 50, bytesPerPeer: 1_000 });
+    const { contacts, finish } = setUp({ bytes: 50, bytesPerPeer: 1_000 });
     const contact = contacts.begin(1, 0);
     expect(contacts.enqueue(contact, packet(1), 0, 100)).toBe(false);
     expect(contacts.enqueue(contact, packet(1), 0, 50)).toBe(true);
     expect(contacts.enqueue(contact, packet(2), 0, 50)).toBe(true);
-    expect(contacts.finish(1)!.waiting.map(([first]) => first)).toEqual([2]);
+    expect(finish(1)!.map(([first]) => first)).toEqual([2]);
   });
 
   test('the limit of all contacts counts only packets that still wait', () => {
-    const { contacts, run } = setUp();
+    const { contacts, run, finish } = setUp();
     for (let round = 0; round < 100; round++) {
       contacts.enqueue(contacts.begin(round, round * 10_000), packet(1, 900), 0, 900);
-      if (round % 2 === 0) contacts.finish(round);
+      if (round % 2 === 0) finish(round);
       run((round + 1) * 10_000);
     }
     contacts.enqueue(contacts.begin(1_000, 1e7), packet(1, 1_000), 0, 1_000);
     contacts.enqueue(contacts.begin(1_001, 1e7), packet(1, 1_000), 0, 1_000);
-    expect(contacts.finish(1_000)!.waiting.length).toBe(1);
+    expect(finish(1_000)!.length).toBe(1);
+  });
+
+  test('whatever happens in which order, each contact has its own packets and payments, and leaves no rows behind', () => {
+    const entropy = new SeededEntropy(5);
+    const { contacts, finish } = setUp({ bytes: 1e6 });
+    const kept = new Map<number, number[]>();
+    for (let i = 0; i < 5_000; i++) {
+      const peer = entropy.integer(0, 299);
+      const isEnd = entropy.chance(0.3);
+      if (isEnd) {
+        expect(finish(peer)?.map(([first]) => first)).toEqual(kept.get(peer));
+        kept.delete(peer);
+        continue;
+      }
+      const contact = contacts.begin(peer, i, [1, 2, 3, peer], entropy.chance(0.1));
+      if (!kept.has(peer)) kept.set(peer, []);
+      if (contacts.enqueue(contact, packet(i % 256), 0, entropy.integer(1, 300)))
+        kept.get(peer)!.push(i % 256);
+      contacts.rows.pay(contact, { from: 'reserve', at: i, requester: [4, 5, 6, peer] });
+      expect(contacts.rows.requesterOf(contact)).toEqual([1, 2, 3, peer]);
+      for (const { from, requester } of contacts.rows.paymentsOf(contact))
+        expect([from, requester?.[3]]).toEqual(['reserve', peer]);
+    }
+    expect([...contacts.packets()].length).toBe([...kept.values()].flat().length);
+    for (const peer of kept.keys()) finish(peer);
+    expect([contacts.rows.inUse, contacts.isEmpty]).toEqual([0, true]);
   });
 
   test('many contacts due at once are each repeated once', () => {

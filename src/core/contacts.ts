@@ -2,38 +2,18 @@
  * Contact procedures: an exchange of bubbles, or a connectivity test, with a peer to which packets may not be sent yet
  * (RFC 4380 sections 5.2.4, 5.4.1). Holds the packets for the peer, first in first out, and repeats the attempt every
  * 2 s. The procedure has failed when the fourth attempt gets no answer. CL-62, CL-65, R-8
+ *
+ * A contact is the number of a row in columns, so that a new one allocates nothing.
  */
 import { CONTACT_ATTEMPTS, CONTACT_TIMEOUT_MS } from './constants.ts';
-import { copyBytes } from '../wire/index.ts';
+import { ContactRows, HOLDS_NOTHING, HOLDS, HOLDS_OWN } from './contact-rows.ts';
+import type { Requester } from './payments.ts';
+import { RowList } from './row-lists.ts';
+import { NO_ROW, inPage } from './rows.ts';
+import { RowsByPeer } from './rows-by-peer.ts';
 
-export interface Contact<P extends Payment = Payment> {
-  readonly peer: number;
-  /** Attempts made so far. */
-  attempts: number;
-  /** The payments for its attempts, if there is a budget. */
-  readonly paid: P[];
-  /** Whether the local host wants the contact. If not, strangers alone have caused it, and its packets give way to those of the local host. */
-  isOwn: boolean;
-  /** When the next attempt, or failure, is due (ms). */
-  dueAt: number;
-  /** Copies of the packets for the peer, oldest first. */
-  readonly waiting: Uint8Array[];
-  waitingBytes: number;
-  /** The host that caused the contact, if a budget depends on it. */
-  readonly requestedBy: Requester | undefined;
-}
-
-/** The part of a budget from which an attempt was paid: the shared part, or the reserve. */
-export type PaidFrom = 'shared' | 'reserve';
-
-export interface Payment {
-  readonly from: PaidFrom;
-  /** ms */
-  readonly at: number;
-}
-
-/** Four 32-bit words: the IPv6 address of a native host; or 0, IPv4 address, 0, port of a client that reaches other clients through this relay. */
-export type Requester = readonly [number, number, number, number];
+/** No such contact. */
+export const NO_CONTACT = NO_ROW;
 
 export interface ContactLimits {
   /** Most packets and bytes that wait for one peer. CL-68, R-9 */
@@ -45,165 +25,170 @@ export interface ContactLimits {
 
 export const CONTACT_LIMITS: ContactLimits = { packetsPerPeer: 32, bytesPerPeer: 64 << 10, bytes: 8 << 20 };
 
-export interface ContactActions<P extends Payment = Payment> {
+export interface ContactActions {
   /** Send the bubbles or the test of this contact. Called when a contact begins, before `begin` returns, and at each repetition. */
-  attempt(contact: Contact<P>, now: number): void;
-  /** No attempt was answered. The contact has already been removed. */
-  failed(contact: Contact<P>, now: number): void;
+  attempt(contact: number, now: number): void;
+  /** No attempt was answered. The contact is over, and is released when the call returns. */
+  failed(contact: number, now: number): void;
   /** This many packets of the longest waiting contact were dropped to make room for those of another. */
   crowdedOut(packets: number, peer: number): void;
 }
 
-export class Contacts<P extends Payment = Payment> {
-  /** By peer. All wait for the same time, so insertion order is due order. */
-  private readonly contacts = new Map<number, Contact<P>>();
+export class Contacts {
+  readonly rows = new ContactRows();
+  private readonly byPeer = new RowsByPeer();
+  /** All wait for the same time, so that the order in which they are added is due order. */
+  private readonly due = new RowList();
   /** Contacts that hold packets, the longest waiting first: those of strangers, and those that the local host wants. */
-  private readonly holders = new Set<Contact<P>>();
-  private readonly ownHolders = new Set<Contact<P>>();
-  private readonly actions: ContactActions<P>;
+  private readonly holders = new RowList();
+  private readonly ownHolders = new RowList();
+  private readonly actions: ContactActions;
   private readonly limits: ContactLimits;
   private bytes = 0;
-  private chunk = new Uint8Array(0);
-  private chunkUsed = 0;
 
-  constructor(actions: ContactActions<P>, limits: ContactLimits = CONTACT_LIMITS) {
+  constructor(actions: ContactActions, limits: ContactLimits = CONTACT_LIMITS) {
     this.actions = actions;
     this.limits = limits;
   }
 
-  get size(): number {
-    return this.contacts.size;
+  /** Whether no contact is under way. */
+  get isEmpty(): boolean {
+    return this.due.first === NO_ROW;
   }
 
-  get(peer: number): Contact<P> | undefined {
-    return this.contacts.get(peer);
+  /** The contact with this peer, or NO_CONTACT. */
+  get(peer: number): number {
+    return this.byPeer.get(peer);
   }
 
   /** Packets that wait. Those for one peer are in order. */
   *packets(): Generator<Uint8Array> {
-    for (const { waiting } of this.contacts.values()) yield* waiting;
+    const { rows } = this;
+    for (let row = this.due.first; row !== NO_ROW; row = rows.due.after(row)) yield* rows.packetsOf(row);
   }
 
   /**
    * Begins a contact with its first attempt and returns it; or returns the contact that is already under way. `isOwn`: the local host wants it.
    * If strangers had caused the contact until now, its attempts start again.
    */
-  begin(peer: number, now: number, requestedBy?: Requester, isOwn = false): Contact<P> {
-    const present = this.contacts.get(peer);
-    if (present !== undefined) {
-      if (isOwn && !present.isOwn) this.own(present, now);
+  begin(peer: number, now: number, requestedBy?: Requester, isOwn = false): number {
+    const present = this.byPeer.get(peer);
+    if (present !== NO_CONTACT) {
+      if (isOwn && !this.rows.isOwn(present)) this.own(present, now);
       return present;
     }
-    const contact: Contact<P> = {
-      peer,
-      attempts: 0,
-      paid: [],
-      isOwn,
-      dueAt: 0,
-      waiting: [],
-      waitingBytes: 0,
-      requestedBy,
-    };
+    const contact = this.rows.take(peer, requestedBy, isOwn);
+    this.byPeer.add(peer, contact);
     this.attempt(contact, now);
     return contact;
   }
 
   /** Keeps a copy of `buffer[start, end)` until the contact succeeds; false when its queue is full. */
-  enqueue(contact: Contact<P>, buffer: Uint8Array, start: number, end: number): boolean {
+  enqueue(contact: number, buffer: Uint8Array, start: number, end: number): boolean {
+    const { rows } = this;
     const length = end - start;
     const { packetsPerPeer, bytesPerPeer, bytes } = this.limits;
-    if (contact.waiting.length >= packetsPerPeer || contact.waitingBytes + length > bytesPerPeer)
+    if (rows.waitingOf(contact) >= packetsPerPeer || rows.waitingBytesOf(contact) + length > bytesPerPeer)
       return false;
     if (length > bytes) return false;
     this.makeRoom(this.holders, bytes - length);
-    if (contact.isOwn) this.makeRoom(this.ownHolders, bytes - length);
+    if (rows.isOwn(contact)) this.makeRoom(this.ownHolders, bytes - length);
     if (this.bytes + length > bytes) return false;
-    (contact.isOwn ? this.ownHolders : this.holders).add(contact);
-    contact.waiting.push(this.copy(buffer, start, end));
-    contact.waitingBytes += length;
+    this.hold(contact);
+    rows.keep(contact, buffer, start, end);
     this.bytes += length;
     return true;
   }
 
-  /** Ends the contact with this peer, if there is one. The caller sends or drops its packets. */
-  finish(peer: number): Contact<P> | undefined {
-    const contact = this.contacts.get(peer);
-    if (contact === undefined) return undefined;
-    this.contacts.delete(peer);
-    this.release(contact);
+  /**
+   * Ends the contact with this peer; NO_CONTACT: there is none. The caller sends or drops its packets, and then gives the contact back by
+   * {@link release}.
+   */
+  finish(peer: number): number {
+    const contact = this.byPeer.get(peer);
+    if (contact === NO_CONTACT) return NO_CONTACT;
+    this.rows.due.remove(this.due, contact);
+    this.end(contact);
     return contact;
   }
 
+  /** The contact is over, and nothing of it is needed any more. */
+  release(contact: number): void {
+    this.rows.give(contact);
+  }
+
   handleTimeout(now: number): void {
-    for (const contact of this.contacts.values()) {
-      if (contact.dueAt > now) return;
-      this.contacts.delete(contact.peer);
-      if (contact.attempts < CONTACT_ATTEMPTS) {
+    const { due, rows } = this;
+    for (let contact = due.first; contact !== NO_ROW && rows.dueAtOf(contact) <= now; contact = due.first) {
+      rows.due.remove(due, contact);
+      if (rows.attemptsOf(contact) < CONTACT_ATTEMPTS) {
         this.attempt(contact, now);
-      } else {
-        this.release(contact);
-        this.actions.failed(contact, now);
+        continue;
       }
+      this.end(contact);
+      this.actions.failed(contact, now);
+      this.release(contact);
     }
   }
 
   pollTimeout(): number {
-    for (const contact of this.contacts.values()) return contact.dueAt;
-    return Infinity;
+    return this.isEmpty ? Infinity : this.rows.dueAtOf(this.due.first);
   }
 
-  private attempt(contact: Contact<P>, now: number): void {
-    contact.attempts++;
-    contact.dueAt = now + CONTACT_TIMEOUT_MS;
-    this.contacts.set(contact.peer, contact);
+  private attempt(contact: number, now: number): void {
+    const { rows } = this;
+    const page = rows.pageOf(contact);
+    page.attempts[inPage(contact)]!++;
+    page.dueAt[inPage(contact)] = now + CONTACT_TIMEOUT_MS;
+    rows.due.append(this.due, contact);
     this.actions.attempt(contact, now);
   }
 
   /** Drops the packets of the oldest contacts first: most contacts that are answered are answered within their first second. */
-  private makeRoom(holders: ReadonlySet<Contact<P>>, most: number): void {
-    for (const oldest of holders) {
-      if (this.bytes <= most) break;
-      this.release(oldest);
-      this.actions.crowdedOut(oldest.waiting.length, oldest.peer);
-      oldest.waiting.length = 0;
-      oldest.waitingBytes = 0;
+  private makeRoom(holders: RowList, most: number): void {
+    for (let oldest = holders.first; oldest !== NO_ROW && this.bytes > most; oldest = holders.first) {
+      this.letGo(oldest);
+      this.actions.crowdedOut(this.rows.waitingOf(oldest), this.rows.peerOf(oldest));
+      this.rows.dropPackets(oldest);
     }
   }
 
-  private own(contact: Contact<P>, now: number): void {
-    contact.isOwn = true;
-    if (this.holders.delete(contact)) this.ownHolders.add(contact);
-    contact.attempts = 0;
-    this.contacts.delete(contact.peer); // so that it is added again as the last one
+  private own(contact: number, now: number): void {
+    const { rows } = this;
+    const page = rows.pageOf(contact);
+    const holds = page.holds[inPage(contact)] !== HOLDS_NOTHING;
+    if (holds) rows.holders.remove(this.holders, contact);
+    page.isOwn[inPage(contact)] = 1;
+    page.holds[inPage(contact)] = HOLDS_NOTHING;
+    if (holds) this.hold(contact);
+    page.attempts[inPage(contact)] = 0;
+    rows.due.remove(this.due, contact); // so that it is added again as the last one
     this.attempt(contact, now);
   }
 
-  /** Many copies share one chunk: that costs a third of one allocation for each copy. */
-  private copy(buffer: Uint8Array, start: number, end: number): Uint8Array {
-    const length = end - start;
-    if (this.chunkUsed + length > this.chunk.length) {
-      this.chunk = new Uint8Array(Math.max(CHUNK_BYTES, length));
-      this.chunkUsed = 0;
-    }
-    const at = this.chunkUsed;
-    this.chunkUsed += length;
-    if (length <= SMALL_BYTES) copyBytes(buffer, start, this.chunk, at, length);
-    else this.chunk.set(buffer.subarray(start, end), at);
-    return this.chunk.subarray(at, at + length);
+  /** It holds packets: the last one of its list, unless it is there already. */
+  private hold(contact: number): void {
+    const { rows } = this;
+    const page = rows.pageOf(contact);
+    if (page.holds[inPage(contact)] !== HOLDS_NOTHING) return;
+    const isOwn = rows.isOwn(contact);
+    page.holds[inPage(contact)] = isOwn ? HOLDS_OWN : HOLDS;
+    rows.holders.append(isOwn ? this.ownHolders : this.holders, contact);
   }
 
-  private release(contact: Contact<P>): void {
-    this.holders.delete(contact);
-    this.ownHolders.delete(contact);
-    this.bytes -= contact.waitingBytes;
+  /** Its packets no longer count. */
+  private letGo(contact: number): void {
+    const { rows } = this;
+    const page = rows.pageOf(contact);
+    const holds = page.holds[inPage(contact)]!;
+    if (holds === HOLDS_NOTHING) return;
+    rows.holders.remove(holds === HOLDS_OWN ? this.ownHolders : this.holders, contact);
+    page.holds[inPage(contact)] = HOLDS_NOTHING;
+    this.bytes -= rows.waitingBytesOf(contact);
+  }
+
+  private end(contact: number): void {
+    this.byPeer.remove(this.rows.peerOf(contact));
+    this.letGo(contact);
   }
 }
-
-/** The times (ms) of the payments from this part of the budget. */
-export function timesOf(paid: readonly Payment[], from: PaidFrom): number[] {
-  return paid.filter((payment) => payment.from === from).map(({ at }) => at);
-}
-
-const CHUNK_BYTES = 16 << 10;
-/** To copy so many octets takes less time than to make a view of them. */
-const SMALL_BYTES = 256;

@@ -1,4 +1,3 @@
-import type { PaidFrom } from './contacts.ts';
 import type { Entropy } from './entropy.ts';
 import { HashKey } from './hash.ts';
 import { TokenBuckets } from './token-buckets.ts';
@@ -32,15 +31,21 @@ export class FairBudget {
 
   /** Takes `cost` tokens of a group (two 32-bit words) for one of its members (one word). */
   take(groupHigh: number, groupLow: number, member: number, now: number, cost = 1): boolean {
-    return this.pay(groupHigh, groupLow, member, now, cost) !== undefined;
+    return (
+      this.takeShared(groupHigh, groupLow, now, cost) ||
+      this.takeReserve(groupHigh, groupLow, member, now, cost)
+    );
   }
 
-  /** As {@link take}; returns the part of the budget that paid, undefined if there were too few tokens. */
-  pay(groupHigh: number, groupLow: number, member: number, now: number, cost = 1): PaidFrom | undefined {
-    if (this.shared.take(groupHigh, groupLow, now, cost)) return 'shared';
+  /** Takes `cost` of the tokens that all members share. */
+  takeShared(groupHigh: number, groupLow: number, now: number, cost = 1): boolean {
+    return this.shared.take(groupHigh, groupLow, now, cost);
+  }
+
+  /** Takes `cost` tokens of the reserve. */
+  takeReserve(groupHigh: number, groupLow: number, member: number, now: number, cost = 1): boolean {
     const key = this.hash.of4(groupHigh, groupLow, 0, member);
-    const isTaken = this.members.take(key, 0, now, cost) && this.reserve.take(groupHigh, groupLow, now, cost);
-    return isTaken ? 'reserve' : undefined;
+    return this.members.take(key, 0, now, cost) && this.reserve.take(groupHigh, groupLow, now, cost);
   }
 
   /** A packet that the reserve paid for has been answered: the member and the reserve get the token back. */

@@ -48,7 +48,7 @@ export class FairShares {
       const least = used < FORGOTTEN * cost ? cost : 0;
       room = Math.max((weight * room - used) / (weight + 1), least);
     }
-    if (room < cost || !this.total.take(group, 0, now, cost)) return false;
+    if (room < cost || !this.total.takeAgain(cost)) return false;
     this.count(now, cost);
     return true;
   }

@@ -19,8 +19,9 @@ export interface BucketLimits {
 export class TokenBuckets {
   /** Two numbers for each bucket: its tokens, and the time (ms) at which they were counted. */
   private readonly pages: (Float64Array | undefined)[];
-  /** The page of the bucket that was last refilled. */
+  /** The page of the bucket that was last refilled, and its index there. */
   private page: Float64Array = NO_PAGE;
+  private at = 0;
   private readonly hash: HashKey;
   /** They may change: see live-limits.ts. */
   private readonly limits: BucketLimits;
@@ -36,9 +37,15 @@ export class TokenBuckets {
 
   /** Takes `cost` tokens of the key (two 32-bit words). False: there are fewer, and nothing is taken. */
   take(high: number, low: number, now: number, cost = 1): boolean {
-    const at = this.refill(high, low, now);
-    if (this.page[at] < cost) return false;
-    this.page[at] -= cost;
+    this.refill(high, low, now);
+    return this.takeAgain(cost);
+  }
+
+  /** As {@link take}, of the key of the latest call of another method, and at its time. */
+  takeAgain(cost: number): boolean {
+    const { page, at } = this;
+    if (page[at]! < cost) return false;
+    page[at]! -= cost;
     return true;
   }
 
@@ -64,7 +71,7 @@ export class TokenBuckets {
   private refill(high: number, low: number, now: number): number {
     const bucket = this.hash.of2(high, low) & this.mask;
     const page = (this.page = this.pages[bucket >>> PAGE_BITS] ?? this.addPage(bucket >>> PAGE_BITS));
-    const at = 2 * (bucket & (PAGE - 1));
+    const at = (this.at = 2 * (bucket & (PAGE - 1)));
     const elapsed = now - page[at + 1];
     if (elapsed > 0) {
       const { perSecond, burst, ceiling = burst } = this.limits;

@@ -51,7 +51,7 @@ export class Usages {
 
   /** The part of an amount that still counts after this time (ms). */
   remaining(elapsed: number): number {
-    return Math.exp(-Math.max(0, elapsed) / this.memoryMs());
+    return elapsed <= 0 ? 1 : Math.exp(-elapsed / this.memoryMs());
   }
 
   private decayed(page: Float64Array, at: number, now: number): number {

@@ -1,5 +1,5 @@
 import { BUBBLE_HOP_LIMIT } from '../constants.ts';
-import type { PaidFrom, Requester } from '../contacts.ts';
+import type { PaidFrom, Requester } from '../payments.ts';
 import { DESTINATION, IPV6_HEADER, SOURCE, TEREDO_PORT, writeBubble } from '../../wire/index.ts';
 import type { BubblePayment, Budgets } from './budgets.ts';
 import type { RelayContext } from './context.ts';

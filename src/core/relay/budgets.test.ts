@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { seededEntropy } from '../../../test/support/client-rig.ts';
-import type { Requester } from '../contacts.ts';
+import type { Requester } from '../payments.ts';
 import { Budgets } from './budgets.ts';
 import type { BubblePayment } from './budgets.ts';
 import { RELAY_LIMITS } from './limits.ts';
@@ -44,16 +44,9 @@ test('an answer to bubbles paid by the reserve does not change the shares of the
     left(budgets, 0);
     expect(budgets.takeServer(SERVER, requester(1), 0)).toBe('reserve');
     // The number of tokens earned is the same in both cases.
-    budgets.reward(undefined, SERVER, 1, [], 0);
+    for (let i = 0; i < 2; i++) budgets.earn(undefined, SERVER, 0);
   }
-  answered.reward(
-    undefined,
-    SERVER,
-    1,
-    Array.from({ length: 4 }, () => paid({ from: 'reserve' })),
-    0,
-  );
-  silent.reward(undefined, SERVER, 1, [], 0);
+  for (let i = 0; i < 4; i++) answered.giveBack(paid({ from: 'reserve' }), SERVER, 1, 0);
   expect(left(answered, 1_000)).toBe(left(silent, 1_000));
 });
 
@@ -62,7 +55,7 @@ test('it goes back to the reserve, and to the part of its /64 there', () => {
   left(budgets, 0);
   const take = () => budgets.takeServer(SERVER, requester(1), 0);
   expect(count(take)).toBe(4);
-  budgets.reward(undefined, SERVER, 1, [paid({ from: 'reserve' })], 0);
+  budgets.giveBack(paid({ from: 'reserve' }), SERVER, 1, 0);
   expect([take(), take()]).toEqual(['reserve', undefined]);
 });
 
@@ -70,11 +63,11 @@ test('a token that a host had of the reserve of its /64 goes back there, and not
   const budgets = new Budgets(EXACT, false, seededEntropy());
   const take = () => budgets.takeSource(requester(1), 0);
   expect(count(take)).toBe(256 + 4);
-  budgets.reward(requester(1), SERVER, 1, [paid({ source: 'reserve' })], 0);
+  budgets.giveBack(paid({ source: 'reserve' }), SERVER, 1, 0);
   expect([take(), take()]).toEqual(['reserve', undefined]);
-  budgets.reward(requester(1), SERVER, 1, [paid()], 0);
+  budgets.giveBack(paid(), SERVER, 1, 0);
   expect([take(), take()]).toEqual(['shared', undefined]);
-  budgets.reward(requester(1), SERVER, 1, [paid({ source: undefined })], 0);
+  budgets.giveBack(paid({ source: undefined }), SERVER, 1, 0);
   expect(take()).toBe(undefined);
 });
 
@@ -83,8 +76,8 @@ test('no token comes back for a direct bubble that was refused', () => {
   let n = 100;
   const take = () => budgets.takeClient(7, requester(n++), 0) || undefined;
   expect(count(take)).toBe(80); // the part of one /32
-  budgets.reward(requester(1), SERVER, 7, [paid(), paid(), paid()], 0);
+  for (let i = 0; i < 3; i++) budgets.giveBack(paid(), SERVER, 7, 0);
   expect(take()).toBe(undefined);
-  budgets.reward(requester(1), SERVER, 7, [paid({ isDirect: true })], 0);
+  budgets.giveBack(paid({ isDirect: true }), SERVER, 7, 0);
   expect([take(), take()]).toEqual([true, undefined]);
 });

@@ -1,4 +1,4 @@
-import type { PaidFrom, Payment, Requester } from '../contacts.ts';
+import type { PaidFrom, Requester, WholePayment } from '../payments.ts';
 import type { Entropy } from '../entropy.ts';
 import { FairBudget } from '../fair-budget.ts';
 import { FairShares } from '../fair-shares.ts';
@@ -18,13 +18,7 @@ const GROUPS = 16_384;
 const CLIENTS = 0;
 
 /** The payment for a bubble: which parts of the budgets gave a token. */
-export interface BubblePayment extends Payment {
-  readonly requester: Requester;
-  /** The part of the requester's budget; undefined: it gave none. */
-  readonly source: PaidFrom | undefined;
-  /** Whether a direct bubble was sent, too. */
-  readonly isDirect: boolean;
-}
+export type BubblePayment = WholePayment;
 
 /** The limits of bubbles: by the host that causes them, by the server they pass, and by the client that receives them. */
 export class Budgets {
@@ -56,7 +50,8 @@ export class Budgets {
   /** Takes a token for a bubble that this requester has caused; returns the part of the budget that paid. */
   takeSource(requester: Requester, now: number): PaidFrom | undefined {
     const [a, b, c, d] = requester;
-    return this.bySource.pay(a, b, this.hash.of2(c, d), now);
+    if (this.bySource.takeShared(a, b, now)) return 'shared';
+    return this.bySource.takeReserve(a, b, this.hash.of2(c, d), now) ? 'reserve' : undefined;
   }
 
   /** Gives a token back to the part of the budget that it came from: no bubble was sent for it, or the bubble was answered. */
@@ -82,24 +77,15 @@ export class Budgets {
     return this.byClient.take(mapped, pathOf(requester), now);
   }
 
-  /**
-   * The client has answered bubbles with these payments. Each budget gets back the tokens that it gave, and the bubbles no longer count in the
-   * shares. The budgets of the server and of the requester of the contact, if there is one, earn one token more.
-   */
-  reward(
-    requester: Requester | undefined,
-    server: Ipv4,
-    mapped: Ipv4,
-    paid: readonly BubblePayment[],
-    now: number,
-  ): void {
-    for (const payment of paid) this.giveBack(payment, server, mapped, now);
+  /** A client has answered: the budgets of the server and of the requester of the contact, if there is one, earn a token. */
+  earn(requester: Requester | undefined, server: Ipv4, now: number): void {
     if (requester !== undefined && this.sourceEarnings.take(requester[0], requester[1], now))
       this.bySource.give(requester[0], requester[1], now, 1);
     if (this.serverEarnings.take(0, server, now)) this.byServer.give(server, now, 1);
   }
 
-  private giveBack(payment: BubblePayment, server: Ipv4, mapped: Ipv4, now: number): void {
+  /** A bubble with this payment was answered: each budget gets back the token that it gave, and the bubble no longer counts in the shares. */
+  giveBack(payment: BubblePayment, server: Ipv4, mapped: Ipv4, now: number): void {
     const { requester } = payment;
     if (payment.source !== undefined) this.giveSource(requester, payment.source, now);
     if (payment.from === 'shared') {

@@ -1,9 +1,10 @@
 import { BUBBLE_WINDOW_MS, PEER_VALIDITY_MS } from '../constants.ts';
 import type { Arrival } from '../arrival.ts';
-import { Contacts } from '../contacts.ts';
-import type { Contact, PaidFrom, Requester } from '../contacts.ts';
+import { Contacts, NO_CONTACT } from '../contacts.ts';
 import type { KnownPeer } from '../known-peer.ts';
+import type { PaidFrom, Requester } from '../payments.ts';
 import { NO_PEER } from '../peer-table.ts';
+import { NO_ROW } from '../rows.ts';
 import { CONE_FLAG, DESTINATION, SOURCE, flagsOf, mappedAddressOf, mappedPortOf } from '../../wire/index.ts';
 import type { Ipv4 } from '../../wire/index.ts';
 import { Bubbles } from './bubbles.ts';
@@ -28,7 +29,7 @@ const JUDGED_AT_ONCE = 500;
 /** Makes clients trusted peers, and sends packets to them. RFC 4380 section 5.4.1, cases 2 and 3 */
 export class Contacting {
   private readonly context: RelayContext;
-  private readonly contacts: Contacts<BubblePayment>;
+  private readonly contacts: Contacts;
   private readonly budgets: Budgets;
   private readonly bubbles: Bubbles;
   private readonly rounds: Rounds;
@@ -155,8 +156,10 @@ export class Contacting {
     }
     // The client has answered a question. Bubbles of a contact are rewarded in `hear`, questions only here.
     const question = this.questions.get(peer);
-    if (question !== undefined && !this.isUnderway(peer) && question.at > peers.lastReceived[peer])
-      this.budgets.reward(undefined, peers.serverOf(peer), address, [question], now);
+    if (question !== undefined && !this.isUnderway(peer) && question.at > peers.lastReceived[peer]) {
+      this.budgets.giveBack(question, peers.serverOf(peer), address, now);
+      this.budgets.earn(undefined, peers.serverOf(peer), now);
+    }
     this.questions.delete(peer);
     offload.note(peer, now);
     if (!offload.has(peer) && this.isLonePacketWanted(peer)) this.hear(peer, now, now);
@@ -168,8 +171,11 @@ export class Contacting {
    * count: it answers the test of a client that will send more.
    */
   private isLonePacketWanted(peer: number): boolean {
-    const waiting = this.contacts.get(peer)?.waiting;
-    return waiting?.length === 1 && !isEchoReply(waiting[0]!, 0);
+    const contact = this.contacts.get(peer);
+    const { rows } = this.contacts;
+    if (contact === NO_CONTACT || rows.waitingOf(contact) !== 1) return false;
+    const packet = rows.firstPacketOf(contact);
+    return !isEchoReply(rows.packets.bufferOf(packet), rows.packets.startOf(packet));
   }
 
   /** A predecessor of this process has trusted the peer. Returns whether it is a trusted peer now. */
@@ -237,16 +243,19 @@ export class Contacting {
 
   private deny(peer: number, now: number): void {
     const { peers, counters, offload } = this.context;
-    const waiting = this.contacts.finish(peer)?.waiting ?? [];
+    const contact = this.contacts.finish(peer);
     offload.withdraw(peer);
     this.questions.delete(peer);
     peers.remove(peer);
-    counters.droppedDenied += waiting.length;
-    for (const packet of waiting) this.errors.prohibited(packet, 0, now);
+    if (contact === NO_CONTACT) return;
+    const { rows } = this.contacts;
+    counters.droppedDenied += rows.waitingOf(contact);
+    for (const packet of rows.packetsOf(contact)) this.errors.prohibited(packet, 0, now);
+    this.contacts.release(contact);
   }
 
   isUnderway(peer: number): boolean {
-    return this.contacts.get(peer) !== undefined;
+    return this.contacts.get(peer) !== NO_CONTACT;
   }
 
   /** The pool is full, and the peer with this address (16 octets) is to be added. */
@@ -259,7 +268,10 @@ export class Contacting {
   abandon(peer: number): void {
     this.questions.delete(peer);
     this.context.offload.withdraw(peer);
-    this.context.counters.droppedEvicted += this.contacts.finish(peer)?.waiting.length ?? 0;
+    const contact = this.contacts.finish(peer);
+    if (contact === NO_CONTACT) return;
+    this.context.counters.droppedEvicted += this.contacts.rows.waitingOf(contact);
+    this.contacts.release(contact);
   }
 
   handleTimeout(now: number): void {
@@ -292,8 +304,8 @@ export class Contacting {
 
   /** True: the packet has joined a contact, was sent, or was dropped. False: its source has no budget for a contact now. */
   private admit(peer: number, buffer: Uint8Array, start: number, end: number, now: number): boolean {
-    let contact = peer === NO_PEER ? undefined : this.contacts.get(peer);
-    if (contact === undefined) {
+    let contact = peer === NO_PEER ? NO_CONTACT : this.contacts.get(peer);
+    if (contact === NO_CONTACT) {
       if (this.destinations.isDenied(buffer, start + DESTINATION)) {
         this.errors.prohibited(buffer, start, now);
         return true;
@@ -339,13 +351,30 @@ export class Contacting {
     // A late report may be too old to make the peer valid. R-26
     if (now - heardAt >= PEER_VALIDITY_MS) return;
     const contact = this.contacts.finish(peer);
-    if (contact === undefined) return;
+    if (contact === NO_CONTACT) return;
     counters.contactsAnswered++;
-    const { requestedBy, paid, waiting } = contact;
-    if (paid.length > 0)
-      this.budgets.reward(requestedBy, peers.serverOf(peer), peers.mappedAddress[peer], paid, now);
-    for (const packet of waiting) this.send(peer, packet, 0, packet.length, now); // R-25
-    if (requestedBy !== undefined) this.serveWaiting(requestedBy, now);
+    this.rewardContact(contact, peer, now);
+    const { packets } = this.contacts.rows;
+    const first = this.contacts.rows.firstPacketOf(contact);
+    for (let row = first; row !== NO_ROW; row = packets.nextOf(row))
+      // R-25
+      this.send(peer, packets.bufferOf(row), packets.startOf(row), packets.endOf(row), now);
+    const requester = this.waiting.isEmpty ? undefined : this.contacts.rows.requesterOf(contact);
+    this.contacts.release(contact);
+    if (requester !== undefined) this.serveWaiting(requester, now);
+  }
+
+  /** The client has answered the bubbles of the contact. */
+  private rewardContact(contact: number, peer: number, now: number): void {
+    const { peers } = this.context;
+    const { rows } = this.contacts;
+    const { payments } = rows;
+    const first = rows.firstPaymentOf(contact);
+    if (first === NO_ROW) return;
+    const [server, mapped] = [peers.serverOf(peer), peers.mappedAddress[peer]];
+    for (let row = first; row !== NO_ROW; row = payments.nextOf(row))
+      this.budgets.giveBack(payments.read(row), server, mapped, now);
+    this.budgets.earn(rows.requesterOf(contact), server, now);
   }
 
   /** R-6: with `trustCone`, the first packet to a client with the cone flag is sent at once. Returns whether it was sent or dropped. */
@@ -391,24 +420,26 @@ export class Contacting {
   }
 
   /** R-8. The source's budget for the first attempt was taken when the contact began. */
-  private attempt(contact: Contact<BubblePayment>, now: number): void {
-    const requester = contact.requestedBy!;
-    const source = contact.attempts > 1 ? this.budgets.takeSource(requester, now) : this.prepaid;
+  private attempt(contact: number, now: number): void {
+    const { rows } = this.contacts;
+    const requester = rows.requesterOf(contact)!;
+    const source = rows.attemptsOf(contact) > 1 ? this.budgets.takeSource(requester, now) : this.prepaid;
     if (source === undefined) {
       this.dropBySource(requester);
     } else {
-      const paid = this.bubbles.send(contact.peer, requester, source, now);
-      if (paid !== undefined) contact.paid.push(paid);
+      const paid = this.bubbles.send(rows.peerOf(contact), requester, source, now);
+      if (paid !== undefined) rows.pay(contact, paid);
     }
   }
 
   /** The requester of the contact had no budget for its last attempt: one that joins it has a bubble sent out of its own. */
-  private help(contact: Contact<BubblePayment>, requester: Requester, now: number): void {
+  private help(contact: number, requester: Requester, now: number): void {
+    const { rows } = this.contacts;
     const source = this.budgets.takeSource(requester, now);
     if (source === undefined) return;
-    const paid = this.bubbles.send(contact.peer, requester, source, now);
+    const paid = this.bubbles.send(rows.peerOf(contact), requester, source, now);
     if (paid === undefined) this.budgets.giveSource(requester, source, now);
-    else contact.paid.push(paid);
+    else rows.pay(contact, paid);
   }
 
   /** For the first attempt of a contact; false where the requester has no budget now. */
@@ -417,13 +448,15 @@ export class Contacting {
     return this.prepaid !== undefined;
   }
 
-  private failed(contact: Contact, now: number): void {
+  private failed(contact: number, now: number): void {
     const { counters, peers } = this.context;
+    const { rows } = this.contacts;
+    const peer = rows.peerOf(contact);
     counters.contactsFailed++;
-    counters.droppedNoAnswer += contact.waiting.length;
+    counters.droppedNoAnswer += rows.waitingOf(contact);
     // The peer is unverified again, but stays in the table: the budget of bubbles outlives the contact. R-8, R-33
-    this.context.offload.withdraw(contact.peer);
-    peers.distrust(contact.peer);
-    for (const packet of contact.waiting) this.errors.unreachable(packet, 0, now); // R-27
+    this.context.offload.withdraw(peer);
+    peers.distrust(peer);
+    for (const packet of rows.packetsOf(contact)) this.errors.unreachable(packet, 0, now); // R-27
   }
 }

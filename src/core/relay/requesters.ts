@@ -1,4 +1,4 @@
-import type { Requester } from '../contacts.ts';
+import type { Requester } from '../payments.ts';
 import type { LimitHits, LimitName } from '../limit-hits.ts';
 import { NO_PEER } from '../peer-table.ts';
 import type { PeerTable } from '../peer-table.ts';

@@ -1,5 +1,5 @@
 import { HashKey } from '../hash.ts';
-import type { Requester } from '../contacts.ts';
+import type { Requester } from '../payments.ts';
 import type { RelayContext } from './context.ts';
 
 /** Least time between two rounds of bubbles beyond the budget. */

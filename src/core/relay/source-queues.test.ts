@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { seededEntropy } from '../../../test/support/client-rig.ts';
-import type { Requester } from '../contacts.ts';
+import type { Requester } from '../payments.ts';
 import { RELAY_LIMITS } from './limits.ts';
 import { SourceQueues } from './source-queues.ts';
 

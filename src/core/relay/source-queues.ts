@@ -1,6 +1,6 @@
 import type { Entropy } from '../entropy.ts';
 import { HashKey } from '../hash.ts';
-import type { Requester } from '../contacts.ts';
+import type { Requester } from '../payments.ts';
 import type { WaitingLimits } from './limits.ts';
 
 /** The longest time that a packet waits. After that the sender has sent it again. */

@@ -1,8 +1,9 @@
 import { LOCAL_PEER_MEMORY_MS, PEER_VALIDITY_MS } from '../../constants.ts';
-import { Contacts } from '../../contacts.ts';
-import type { Contact, PaidFrom, Requester } from '../../contacts.ts';
+import { Contacts, NO_CONTACT } from '../../contacts.ts';
 import type { KnownPeer } from '../../known-peer.ts';
+import type { PaidFrom, Requester } from '../../payments.ts';
 import { NO_PEER, TRUSTED } from '../../peer-table.ts';
+import { NO_ROW } from '../../rows.ts';
 import { DESTINATION, isNative, isTeredo, mappedAddressOf, mappedPortOf } from '../../../wire/index.ts';
 import type { Traversal } from '../traversal/index.ts';
 import type { Bubbles } from '../ask/bubbles.ts';
@@ -67,12 +68,13 @@ export class PeerContacts {
   }
 
   isUnderway(peer: number): boolean {
-    return this.contacts.get(peer) !== undefined;
+    return this.contacts.get(peer) !== NO_CONTACT;
   }
 
   /** The attempts made so far; 0: no contact is under way. */
   attemptsOf(peer: number): number {
-    return this.contacts.get(peer)?.attempts ?? 0;
+    const contact = this.contacts.get(peer);
+    return contact === NO_CONTACT ? 0 : this.contacts.rows.attemptsOf(contact);
   }
 
   handleTimeout(now: number): void {
@@ -89,7 +91,7 @@ export class PeerContacts {
     if (isOwn) this.strangers.noteOwn(packet, 0, length, now);
     if (isOwn && teredo) this.parts.traversal.want(peer);
     const contact = this.contacts.begin(peer, now, requesterBy(via), isOwn);
-    if (fare !== 'free') contact.paid.push({ from: fare, at: now });
+    if (fare !== 'free') this.contacts.rows.pay(contact, { from: fare, at: now });
     if (!this.contacts.enqueue(contact, packet, 0, length)) {
       context.counters.droppedQueueFull++; // CL-68
       context.hits.ipv6('queue', packet, DESTINATION);
@@ -115,7 +117,9 @@ export class PeerContacts {
   /** Whether the peer is trusted, or packets are queued for it. */
   isKnown(peer: number): boolean {
     if (peer === NO_PEER) return false;
-    return this.context.peers.status[peer] === TRUSTED || (this.contacts.get(peer)?.waiting.length ?? 0) > 0;
+    if (this.context.peers.status[peer] === TRUSTED) return true;
+    const contact = this.contacts.get(peer);
+    return contact !== NO_CONTACT && this.contacts.rows.waitingOf(contact) > 0;
   }
 
   /** Whether this host has wanted to reach the Teredo peer. Trust does not show that: any peer that has sent a bubble may be trusted. */
@@ -134,7 +138,7 @@ export class PeerContacts {
    */
   begin(peer: number, via: number | undefined, now: number): void {
     const contact = this.contacts.begin(peer, now, requesterBy(via), via === undefined);
-    if (via !== undefined) contact.paid.push({ from: 'shared', at: now });
+    if (via !== undefined) this.contacts.rows.pay(contact, { from: 'shared', at: now });
   }
 
   /**
@@ -298,7 +302,9 @@ export class PeerContacts {
     this.parts.held.drop(peer);
     this.parts.traversal.drop(peer);
     const contact = this.contacts.finish(peer);
-    if (contact !== undefined) this.context.counters.droppedNoAnswer += contact.waiting.length;
+    if (contact === NO_CONTACT) return;
+    this.context.counters.droppedNoAnswer += this.contacts.rows.waitingOf(contact);
+    this.contacts.release(contact);
   }
 
   /**
@@ -338,25 +344,33 @@ export class PeerContacts {
     context.peers.resetBubbles(peer);
     context.silence.heard(heardAt);
     // A late report may be too old to send by. CL-60
-    if (this.contacts.size === 0 || now - heardAt >= PEER_VALIDITY_MS) return 0;
+    if (this.contacts.isEmpty || now - heardAt >= PEER_VALIDITY_MS) return 0;
     const contact = this.contacts.finish(peer);
-    if (contact === undefined) return 0;
+    if (contact === NO_CONTACT) return 0;
     context.counters.succeededContacts++;
-    const { requestedBy, paid } = contact;
-    if (requestedBy !== undefined && paid.length > 0)
-      this.unsolicited.noteAnswered(context.peers.address(peer), 0, requestedBy[1], paid, now);
-    for (const packet of contact.waiting) this.send(peer, packet, 0, packet.length, now);
-    return contact.waiting.length;
+    const { rows } = this.contacts;
+    const requestedBy = rows.requesterOf(contact);
+    const paid = requestedBy === undefined ? [] : rows.paymentsOf(contact);
+    if (paid.length > 0)
+      this.unsolicited.noteAnswered(context.peers.address(peer), 0, requestedBy![1], paid, now);
+    const { packets } = rows;
+    for (let row = rows.firstPacketOf(contact); row !== NO_ROW; row = packets.nextOf(row))
+      this.send(peer, packets.bufferOf(row), packets.startOf(row), packets.endOf(row), now);
+    const count = rows.waitingOf(contact);
+    this.contacts.release(contact);
+    return count;
   }
 
-  private attempt(contact: Contact, now: number): void {
+  private attempt(contact: number, now: number): void {
+    const { rows } = this.contacts;
+    const [peer, attempts, isOwn] = [rows.peerOf(contact), rows.attemptsOf(contact), rows.isOwn(contact)];
     // The first attempt has taken its token already. Contacts that only strangers have caused need one for each repetition.
-    if (contact.attempts > 1 && !contact.isOwn) {
-      const via = contact.requestedBy![1];
-      if (!this.mayCause(this.context.peers.address(contact.peer), 0, via, now)) return;
-      contact.paid.push({ from: 'shared', at: now });
+    if (attempts > 1 && !isOwn) {
+      const via = rows.requesterOf(contact)![1];
+      if (!this.mayCause(this.context.peers.address(peer), 0, via, now)) return;
+      rows.pay(contact, { from: 'shared', at: now });
     }
-    this.approach(contact.peer, contact.attempts, contact.isOwn, now);
+    this.approach(peer, attempts, isOwn, now);
   }
 
   /** `isOwn`: for this host, which has rounds of its own; strangers take nothing from them. */
@@ -396,11 +410,13 @@ export class PeerContacts {
     return false;
   }
 
-  private fail(contact: Contact, now: number): void {
+  private fail(contact: number, now: number): void {
     const { counters } = this.context;
+    const { rows } = this.contacts;
     counters.failedContacts++;
-    counters.droppedNoAnswer += contact.waiting.length;
-    for (const packet of contact.waiting) this.parts.errors.unreachable(packet, contact.isOwn, now);
+    counters.droppedNoAnswer += rows.waitingOf(contact);
+    for (const packet of rows.packetsOf(contact))
+      this.parts.errors.unreachable(packet, rows.isOwn(contact), now);
   }
 }
 

@@ -1,5 +1,5 @@
-import { timesOf } from '../../contacts.ts';
-import type { PaidFrom, Payment } from '../../contacts.ts';
+import { timesOf } from '../../payments.ts';
+import type { PaidFrom, Payment } from '../../payments.ts';
 import type { Entropy } from '../../entropy.ts';
 import { FairShares } from '../../fair-shares.ts';
 import { HashKey } from '../../hash.ts';
