@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { BPF_PROGRAMS, ensurePrograms } from './ensure.mjs';
 import { mustRun, root } from './run.mjs';
 
-const NAMES = ['teredo', 'server', 'steer'];
+const NAMES = ['teredo', 'server', 'steer', 'share'];
 const MACHINE = { x64: 'x86_64', arm64: 'aarch64' }[process.arch] ?? process.arch;
 /**
  * No -mcpu=v3 (instructions of 32 bits), and no two objects in the same place on the stack: the verifiers of some kernels (6.1) refuse to

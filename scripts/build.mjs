@@ -15,7 +15,7 @@ export async function build() {
   const status = run(bin('tsc'), ['-p', 'tsconfig.build.json', '--outDir', fresh, '--noEmitOnError']);
   if (status === 0) {
     await bundle(join(fresh, 'cli'));
-    for (const name of ['server-worker', 'relay-worker'])
+    for (const name of ['server-worker', 'relay-worker', 'client-worker'])
       await bundleThread(join(fresh, 'runtime', 'workers', `${name}.js`));
     await buildDashboard(join(fresh, 'dashboard.html'));
     replace(dist, fresh, old);

@@ -28,7 +28,7 @@ process.resourcesPath = __folder; // koffi looks there for its module
 export async function makeSingleExecutable(cpu, folder, work) {
   const script = join(work, 'teredo.cjs');
   await bundle(script);
-  for (const name of ['server-worker.js', 'relay-worker.js'])
+  for (const name of ['server-worker.js', 'relay-worker.js', 'client-worker.js'])
     await bundleThread(join('dist', 'runtime', 'workers', name), folder);
   const node = nodeFolder(cpu, NODE_VERSION);
   const program = join(folder, 'teredo');
@@ -91,7 +91,7 @@ function copyBeside(cpu, folder) {
   const triplet = `linux_${cpu}`;
   const koffi = lockedFolder(`@koromix/koffi-linux-${cpu}`, [`${triplet}/koffi.node`]);
   copyInto(join(koffi, triplet, 'koffi.node'), join(folder, 'koffi', triplet), 'koffi.node');
-  for (const name of ['teredo.bpf.o', 'server.bpf.o', 'steer.bpf.o'])
+  for (const name of ['teredo.bpf.o', 'server.bpf.o', 'steer.bpf.o', 'share.bpf.o'])
     copyInto(join(root, 'bpf', name), join(folder, 'bpf'), name);
   copyInto(join(root, 'package.json'), folder, 'package.json');
   copyInto(join(root, 'dist', 'dashboard.html'), join(folder, 'dist'), 'dashboard.html');

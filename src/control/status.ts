@@ -201,7 +201,17 @@ export interface ClientStatus extends DaemonStatus {
   readonly peers: PeerCounts;
   /** Since the start. */
   readonly traffic: Traffic;
+  /** The threads that share the peers, the first one first; absent of a client with one. All other fields are of all together. */
+  readonly workers?: readonly ClientWorkerStatus[];
   readonly dataPath: DataPath;
+}
+
+/** A thread that has some of the peers of a client, in both directions. */
+export interface ClientWorkerStatus {
+  /** From peers and servers. */
+  readonly receivedDatagrams: Count;
+  /** From this host. */
+  readonly receivedPackets: Count;
 }
 
 /** A thread that does a part of the work. */

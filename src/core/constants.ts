@@ -19,6 +19,8 @@ export const CONTACT_TIMEOUT_MS = 2_000;
 export const CONTACT_ATTEMPTS = 4;
 /** A trusted peer, or a server, that has not answered packets for this long is asked whether it can still be reached. */
 export const SILENCE_MS = 3_000;
+/** The same for a peer that has not shown yet that it receives packets of this client. */
+export const DOUBT_MS = 1_000;
 /**
  * If a peer does not answer for this long, packets to it go to the machine, by the kernel path, until the peer is heard again. Shorter than
  * {@link SILENCE_MS}: the machine then has a packet in time to ask. bpf/teredo.h has the same number.

@@ -178,6 +178,7 @@ export class ClientRole implements Role {
       refreshIntervalSeconds: now.refreshIntervalMs / 1000,
       peers: now.peers,
       traffic: now.traffic,
+      ...(now.workers.length > 1 ? { workers: now.workers } : {}),
       limitsReached: now.limitsReached,
       dataPath: dataPathStatus(now),
       counters: { ...now.counters, ...now.portCounters },

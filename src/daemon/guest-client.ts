@@ -34,6 +34,7 @@ export async function clientMaker(values: GuestValues): Promise<ClientMaker> {
     dataPath: 'user',
     xdp: 'off',
     merge: 'off',
+    workers: 1,
     onlyWithoutIpv6: undefined,
   };
   const settings = await clientSettingsOf(whole, notices, known);

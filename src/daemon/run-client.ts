@@ -17,7 +17,7 @@ import type { Reload } from './reload.ts';
 import { runRole } from './run-role.ts';
 import type { RunningRole } from './run-role.ts';
 import { readSecret } from './secrets.ts';
-import { noticesOfRemoved, noticesOfServer } from './start-notices.ts';
+import { noticesOfRemoved, noticesOfServer, noticesOfWorkers } from './start-notices.ts';
 
 export type ClientValues = Values<typeof CLIENT_OPTIONS>;
 
@@ -29,14 +29,16 @@ export async function runClient(values: ClientValues, reload?: Reload): Promise<
   const settings = await clientSettingsOf(values, notices, known);
   const resolve = (): Promise<ServerCandidate[]> =>
     resolveServers(values.servers, values.secondary, () => {}, known);
+  const { workers = 1 } = settings;
   const { ports, removed } = keptTunnelPorts({
     udp: { address: settings.bind ?? 0, port: settings.port ?? 0 },
     tun: settings.interface ?? '',
     fitsState: (state) => fitsServers(state, settings.servers),
     hasRules: true,
+    workers,
     keepsLinks: settings.dataPath !== 'user',
   });
-  notices.push(...noticesOfRemoved(removed));
+  notices.push(...noticesOfWorkers(workers), ...noticesOfRemoved(removed));
   const make = (running: RunningRole): ClientRole => new ClientRole(settings, resolve, ports, running);
   return runRole('client', values, make, notices, reload);
 }

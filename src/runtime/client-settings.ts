@@ -58,6 +58,8 @@ export interface ClientSettings {
   readonly xdp?: XdpWish | undefined;
   /** Whether the kernel path merges TCP segments that come out of datagrams. Default `auto`: where the interface by which they come merges packets, too. */
   readonly merge?: MergeWish | undefined;
+  /** Threads that share the peers (adr/0029). With several the user path carries all packets. Default 1. */
+  readonly workers?: number | undefined;
 }
 
 export interface ClientEvents {

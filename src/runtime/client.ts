@@ -24,17 +24,20 @@ import type { DataPath, DataPathWish } from './data-path-use.ts';
 import { HandoverUse } from './handover-use.ts';
 import { HostWatch } from './host-watch.ts';
 import { LimitLog } from './limit-log.ts';
+import { sumOf } from './port-counters.ts';
 import { RepeatedWarnings } from './repeated-warnings.ts';
 import { ResolveAgain } from './resolve-again.ts';
 import { NamedServers } from './servers.ts';
 import { checkLimits } from './settings/check-limits.ts';
-import { checkClientSettings, checkServers } from './settings/check.ts';
+import { checkClientSettings, checkClientWorkers, checkServers } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 import { SuspendWatch } from './suspend-watch.ts';
 import { TunnelGuard } from './tunnel-guard.ts';
 import { untilQualified } from './until-qualified.ts';
 import { rehearseClient } from './warming/rehearse-client.ts';
 import { warmUp } from './warming/warm-up.ts';
+import { shareOf, withCounters, withTraffic } from './workers/client-shown.ts';
+import { ClientWorkers } from './workers/client-workers.ts';
 
 /** Waits until the network has been quiet for this long before it looks at the changes. */
 const NETWORK_SETTLE_MS = 300;
@@ -76,6 +79,7 @@ export class Client extends EventEmitter<ClientEvents> {
   /** The state that listeners know: `qualified` once the interface has its address and routes. */
   private told: { readonly state: ClientState; readonly reason: QualificationReason | undefined };
   private readonly startOnce = new StartOnce('Client');
+  private readonly workers: ClientWorkers | undefined;
   private closed: Promise<void> | undefined;
 
   /** Opens no socket and no interface yet. Throws a SettingsError for a setting that cannot be. */
@@ -95,7 +99,8 @@ export class Client extends EventEmitter<ClientEvents> {
     const { state, reason } = this.machine.status(ports.clock.now());
     this.told = { state, reason };
     this.driver = new Driver(this.machine, ports.clock, (event) => this.handleEvent(event));
-    this.kernelPath = new DataPathUse(settings.dataPath, this.driver, this.machine, ports.clock, (path) =>
+    const wish = this.workerCount > 1 ? 'user' : settings.dataPath;
+    this.kernelPath = new DataPathUse(wish, this.driver, this.machine, ports.clock, (path) =>
       this.emit('data-path', path),
     );
     this.gateway = new GatewayMapping(
@@ -121,6 +126,27 @@ export class Client extends EventEmitter<ClientEvents> {
     this.repeatedWarnings = new RepeatedWarnings(ports.clock, (message) => this.emit('warning', message));
     this.debounce = new Debounce(ports.clock, () => this.networkChanged(), NETWORK_SETTLE_MS);
     this.suspendWatch = new SuspendWatch(ports.clock, (ms) => this.resumed(ms));
+    if (this.workerCount > 1) this.workers = this.makeWorkers();
+  }
+
+  private get workerCount(): number {
+    return this.settings.workers ?? 1;
+  }
+
+  private makeWorkers(): ClientWorkers {
+    const { ports, machine, driver } = this;
+    const { trusted } = machine.limits.peers;
+    return new ClientWorkers(ports, this.workerCount, trusted, machine.limitHits, {
+      onLost: (reason) => this.emit('lost', reason),
+      onWarning: (message) => this.emit('warning', message),
+      onLimit: () => this.limitLog.trigger(),
+      onLeft: ({ datagrams, packets }) => driver.takeOver(SOCKET.service, datagrams, packets),
+      onCarried: ({ count, buffer, sentAt }) =>
+        driver.request((now) => {
+          for (let i = 0; i < count; i++)
+            if (sentAt[i] !== -Infinity) machine.handleSentElsewhere(buffer, 16 * i, now);
+        }),
+    });
   }
 
   /** Opens socket and interface and begins to look for a server; once. Rejects with the reason if it cannot. */
@@ -131,7 +157,7 @@ export class Client extends EventEmitter<ClientEvents> {
     this.failureWarnings = new FailureWarnings(ports.clock, (message) => this.emit('warning', message));
     try {
       if (this.names.areThere) await this.resolveNames();
-      const udp = ports.openUdp({ address: settings.bind ?? 0, port: settings.port ?? 0, runs: true });
+      const udp = this.openUdp();
       this.udp = udp;
       this.machine.setServicePort(udp.local.port);
       driver.attachUdp(SOCKET.service, udp);
@@ -141,7 +167,7 @@ export class Client extends EventEmitter<ClientEvents> {
         // The gateway is asked meanwhile.
         if (ports.tunnelReady !== undefined) await ports.tunnelReady;
         this.startOnce.goOn();
-        const tun = ports.openTun(settings.interface);
+        const tun = this.workers?.tun ?? ports.openTun(settings.interface);
         const onWarning = (message: string): void => void this.emit('warning', message);
         const guard = new TunnelGuard(settings.inbound ?? 'accept', (text) =>
           this.repeatedWarnings.warn(text),
@@ -164,6 +190,7 @@ export class Client extends EventEmitter<ClientEvents> {
         this.takeOver();
         await isSetUp;
         this.startOnce.goOn();
+        if (this.workers !== undefined) await this.startWorkers(this.workers);
         this.kernelPath.start({
           open: () =>
             ports.openKernelPath({
@@ -194,9 +221,26 @@ export class Client extends EventEmitter<ClientEvents> {
     }
   }
 
+  /** The socket; with several workers the interface is opened, too. */
+  private openUdp(): Udp {
+    const { settings, ports, workers } = this;
+    const options = { address: settings.bind ?? 0, port: settings.port ?? 0, runs: true };
+    return workers === undefined ? ports.openUdp(options) : workers.open(settings.interface!, options).udp;
+  }
+
+  private async startWorkers(workers: ClientWorkers): Promise<void> {
+    const { driver, machine, settings } = this;
+    const way = await workers.start(this.carriedAddress, settings.bind ?? 0);
+    this.startOnce.goOn();
+    driver.attachKernelPath(way, machine, () => {});
+    workers.setOwn(this.carriedAddress);
+  }
+
   /** Frozen: the client at this moment. */
   status(): ClientSnapshot {
     const machine = this.machine.status(this.driver.now);
+    const shown = this.workers?.shown ?? [];
+    const { receivedDatagrams, acceptedPackets: receivedPackets } = machine.counters;
     return Object.freeze({
       ...machine,
       ...this.told,
@@ -206,10 +250,15 @@ export class Client extends EventEmitter<ClientEvents> {
       interface: this.interfaceName,
       defaultRoute: this.tunnel?.hasDefaultRoute ?? false,
       dataPath: this.dataPath,
-      traffic: this.kernelPath.withCarried(machine.traffic),
+      traffic: withTraffic(this.kernelPath.withCarried(machine.traffic), shown),
       carried: this.kernelPath.totals,
       limitsReached: this.limitLog.recent,
-      portCounters: Object.freeze({ ...this.driver.portCounters }),
+      counters: Object.freeze(this.counters),
+      portCounters: Object.freeze(sumOf(this.driver.portCounters, this.workers?.portCounters ?? {})),
+      workers: Object.freeze([
+        { receivedDatagrams: receivedDatagrams!, receivedPackets: receivedPackets! },
+        ...shown.map(shareOf),
+      ]),
     });
   }
 
@@ -231,13 +280,15 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.tunnel?.name;
   }
 
+  /** Of all workers together. */
   get counters(): Readonly<Record<string, number>> {
-    return this.machine.counters;
+    return withCounters(this.machine.counters, this.workers?.shown ?? []);
   }
 
   /** The data path of the packets of verified peers. */
   get dataPath(): DataPath {
-    return this.kernelPath.dataPath;
+    if (this.workers === undefined || this.settings.dataPath === 'user') return this.kernelPath.dataPath;
+    return { kind: 'user', reason: 'several workers carry packets on the user path only' };
   }
 
   /** How far the packets of the peer with this address are carried by the kernel. */
@@ -252,10 +303,11 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /**
    * Has packets carried otherwise from now on; nothing is lost on the way. Throws an EnvironmentError where `kernel` cannot be: all
-   * stays as it was then.
+   * stays as it was then. With several workers there is the user path only.
    */
   setDataPath(wish: DataPathWish): void {
-    this.kernelPath.set(wish);
+    if (this.workers === undefined) this.kernelPath.set(wish);
+    else checkClientWorkers({ ...this.settings, dataPath: wish });
   }
 
   /** Milliseconds on the clock of {@link PeerStatus}. */
@@ -334,12 +386,14 @@ export class Client extends EventEmitter<ClientEvents> {
     this.monitor?.close();
     this.driver.request((now) => this.machine.stop(now));
     this.driver.close();
+    await this.workers?.close();
     await Promise.all([this.tunnel?.close(), this.gateway.close()]);
   }
 
   /** False: a socket that is wanted could not be opened, and the machine is to hear of it. */
   private handleEvent(event: MachineEvent): boolean {
     this.kernelPath.port?.setOwn(this.carriedAddress);
+    this.workers?.setOwn(this.carriedAddress);
     switch (event.type) {
       case 'state':
         this.tell(() => {

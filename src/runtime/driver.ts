@@ -173,6 +173,13 @@ export class Driver implements CommandExecutor {
     this.request(() => kernelPath.machine.setOffload(false));
   }
 
+  /** Datagrams that another thread has received, and packets of the host that another thread has read, for this machine. */
+  takeOver(socket: SocketId, datagrams: DatagramBatch, packets: PacketBatch): void {
+    if (this.closed) return;
+    if (datagrams.count > 0) this.handleDatagrams(socket, datagrams);
+    if (packets.count > 0) this.handlePackets(packets);
+  }
+
   /** Makes a request of the machine, by its rules: drained and flushed afterwards. */
   request(make: (now: number) => void): void {
     if (this.closed) return;

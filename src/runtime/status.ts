@@ -31,6 +31,8 @@ export interface ClientSnapshot extends Omit<ClientMachineStatus, 'server'>, Rol
   readonly traffic: PeerTraffic;
   /** Traffic of the kernel; none of it is in `counters`. Undefined without a kernel path. */
   readonly carried: CarriedTotals | undefined;
+  /** The threads that share the peers; all other fields are of all together. `receivedPackets`: of this host. */
+  readonly workers: readonly { readonly receivedDatagrams: number; readonly receivedPackets: number }[];
 }
 
 export interface RelaySnapshot extends RelayMachineStatus, RoleSnapshot {

@@ -51,6 +51,7 @@ describe.skipIf(!IS_ALL || process.getuid?.() !== 0)('the package for arm64', ()
       'teredo.bpf.o': 'bpf',
       'server.bpf.o': 'bpf',
       'steer.bpf.o': 'bpf',
+      'share.bpf.o': 'bpf',
       'koffi.node': 'aarch64',
       teredo: 'aarch64',
     });

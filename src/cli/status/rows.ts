@@ -23,7 +23,13 @@ function clientRows(sample: Sample, status: ClientStatus): Row[] {
   if (status.inbound !== undefined) rows.push(['inbound', inboundInWords(status.inbound)]);
   rows.push(['NAT', natInWords(status)]);
   if (status.server !== undefined) rows.push(['server', serverInWords(status.server)]);
-  return [...rows, ...trafficRow(sample), ['peers', peersInWords(sample, status)], ...commonRows(status)];
+  return [
+    ...rows,
+    ...trafficRow(sample),
+    ['peers', peersInWords(sample, status)],
+    ...workersRow(status),
+    ...commonRows(status),
+  ];
 }
 
 function inboundInWords(inbound: 'accept' | 'refuse'): string {
@@ -137,7 +143,7 @@ function driverRow({ xdp, withoutXdp }: ServerStatus): Row[] {
 }
 
 /** The share of each worker in the datagrams, since the start. */
-function workersRow({ workers }: ServerStatus | RelayStatus): Row[] {
+function workersRow({ workers }: RoleStatus): Row[] {
   if (workers === undefined) return [];
   const all = workers.reduce((sum, { receivedDatagrams }) => sum + receivedDatagrams, 0);
   const shares = workers.map(

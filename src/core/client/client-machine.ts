@@ -212,6 +212,12 @@ export class ClientMachine implements OffloadingMachine {
     this.contacts.carried(peer, receivedAt, sentAt, now);
   }
 
+  /** Another thread has sent packets to the peer with the address at an offset: it is asked, as after packets of this one, where there is doubt. */
+  handleSentElsewhere(buffer: Uint8Array, offset: number, now: number): void {
+    const peer = this.context.peers.find(buffer, offset);
+    if (peer !== NO_PEER) this.transmission.noteSentElsewhere(peer, now);
+  }
+
   trafficOf(address: Ipv6): PeerTraffic | undefined {
     const peer = this.context.peers.find(address, 0);
     return peer === NO_PEER ? undefined : this.context.peers.trafficOf(peer);

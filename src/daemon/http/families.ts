@@ -36,7 +36,7 @@ export const FAMILIES = {
   ),
   workerDatagrams: counter(
     'teredo_worker_datagrams_total',
-    'Datagrams that each worker of a server or relay has received, where it has several.',
+    'Datagrams that each worker has received, where the role has several.',
     'worker',
   ),
   trafficPackets: counter(

@@ -1,5 +1,5 @@
 /** The metrics of one moment. */
-import type { ClientStatus, HeavyUser, RelayStatus, RoleStatus, ServerStatus } from '../../control/status.ts';
+import type { ClientStatus, HeavyUser, RelayStatus, RoleStatus } from '../../control/status.ts';
 import type { PeerMeans } from '../../core/client/index.ts';
 import { EVENTS } from '../log-events.ts';
 import type { LogEvent } from '../log-events.ts';
@@ -26,7 +26,7 @@ export function samplesOfStatus(status: RoleStatus): Sample[] {
     ...status.limitsReached.map((limit): Sample => [FAMILIES.limit, { limit }, 1]),
     [FAMILIES.kernelPath, {}, Number(status.dataPath.inUse === 'kernel')],
     ...packets(status),
-    ...(status.role === 'client' ? [] : ofWorkers(status)),
+    ...ofWorkers(status),
     ...(status.role === 'server' ? [] : peersAndTraffic(status)),
     ...(status.role === 'client' ? ofClient(status) : []),
     ...(status.role === 'relay' || status.role === 'host-relay' ? largestUsers(status) : []),
@@ -55,7 +55,7 @@ function packets({ role, counters, dataPath }: RoleStatus): Sample[] {
   ];
 }
 
-function ofWorkers({ workers = [] }: ServerStatus | RelayStatus): Sample[] {
+function ofWorkers({ workers = [] }: RoleStatus): Sample[] {
   return workers.map(({ receivedDatagrams }, i): Sample => [
     FAMILIES.workerDatagrams,
     { worker: String(i + 1) },

@@ -1,4 +1,5 @@
 import { HEADROOM } from '../../core/machine.ts';
+import { PeerSharing } from '../../linux/bpf/peer-sharing.ts';
 import { steerByClient } from '../../linux/bpf/steering.ts';
 import { sys } from '../../linux/libc.ts';
 import { openSharedPort, steerBySource } from '../../linux/shared-port.ts';
@@ -11,8 +12,9 @@ import { KernelTun } from '../kernel-tun.ts';
 import type { UdpOptions } from '../port-factory.ts';
 import type { Udp } from '../ports.ts';
 import { refusable } from '../refusable.ts';
+import { countSystemFailure, survive } from '../system-failures.ts';
 import type { Steering } from './worker-of.ts';
-import type { SharedTunnel, SharedUdp, WorkerPorts } from './worker-ports.ts';
+import type { PeerTunnel, SharedTunnel, SharedUdp, WorkerPorts } from './worker-ports.ts';
 import { startThread } from './worker-thread.ts';
 
 /** Threads of this process, and sockets of the kernel for them. */
@@ -29,6 +31,7 @@ export const kernelWorkers: WorkerPorts = {
     return shared(left, options);
   },
   openSharedTunnel,
+  openPeerTunnel,
   adoptUdp,
   adoptTun: (kept, name) => refusable(() => new KernelTun(name, kept)),
   discard: (other) => void sys.close(other),
@@ -50,6 +53,52 @@ function adoptUdp(kept: number, options: UdpOptions): Udp {
 
 function openSharedTunnel(name: string, options: UdpOptions, steering: Steering): SharedTunnel {
   const { workers } = steering;
+  return openQueues(name, options, workers, (queues, sockets) => steerByClient(queues, sockets, steering));
+}
+
+function openPeerTunnel(name: string, options: UdpOptions, workers: number, most: number): PeerTunnel {
+  let sharing: PeerSharing | undefined;
+  try {
+    const opened = openQueues(name, options, workers, (queues, sockets) => {
+      sharing = new PeerSharing(queues, sockets, most);
+    });
+    return { ...opened, sharing: sharingOf(sharing!) };
+  } catch (error) {
+    sharing?.close();
+    throw error;
+  }
+}
+
+function sharingOf(kernel: PeerSharing): PeerTunnel['sharing'] {
+  let isClosed = false;
+  return {
+    give: (buffer, offset, address, port, worker) => {
+      if (isClosed) return false;
+      try {
+        kernel.give(buffer, offset, address, port, worker);
+        return true;
+      } catch (error) {
+        countSystemFailure(error);
+        return false;
+      }
+    },
+    takeBack: (buffer, offset) => {
+      if (!isClosed) survive(() => kernel.takeBack(buffer, offset));
+    },
+    close: () => {
+      isClosed = true;
+      kernel.close();
+    },
+  };
+}
+
+/** `steer`: gives the kernel the programs that divide. Nothing is left open when it throws. */
+function openQueues(
+  name: string,
+  options: UdpOptions,
+  workers: number,
+  steer: (queues: readonly number[], sockets: readonly number[]) => void,
+): SharedTunnel {
   const { address, port } = options;
   const queues = refusable(
     () => openTunQueues(name, workers),
@@ -62,7 +111,7 @@ function openSharedTunnel(name: string, options: UdpOptions, steering: Steering)
       (error) => explainBind(error, options),
     );
     sockets.push(...opened);
-    explainSteering(() => steerByClient(queues, sockets, steering));
+    explainSteering(() => steer(queues, sockets));
     // A port that cannot be made of a descriptor has closed it.
     const tun = refusable(() => new KernelTun(name, queues.shift()));
     const udp = adoptUdp(sockets.shift()!, options);

@@ -1,9 +1,10 @@
 import type { UdpOptions } from '../port-factory.ts';
+import type { Ipv4 } from '../../wire/index.ts';
 import type { Tun, Udp } from '../ports.ts';
 import type { Steering } from './worker-of.ts';
 
 /** The threads that the roles can have: each is a module of src/runtime/workers/ that runs there. */
-export type WorkerKind = 'server-worker' | 'relay-worker';
+export type WorkerKind = 'server-worker' | 'relay-worker' | 'client-worker';
 
 /** Another thread of this process, with an event loop and memory of its own. Messages are copies. */
 export interface WorkerThread {
@@ -31,6 +32,22 @@ export interface SharedTunnel {
   readonly others: readonly { readonly tun: number; readonly udp: number }[];
 }
 
+/** The same, where the first thread says which peers another thread has. All others, and whatever is of none, are its own. */
+export interface PeerTunnel extends SharedTunnel {
+  readonly sharing: PeerSharing;
+}
+
+export interface PeerSharing {
+  /**
+   * Packets to the peer with the IPv6 address at `buffer[offset]`, and its packets from this outer address and port, go to a worker from now on.
+   * False: the kernel has no room, and nothing changes.
+   */
+  give(buffer: Uint8Array, offset: number, address: Ipv4, port: number, worker: number): boolean;
+  /** They go to the first thread again. */
+  takeBack(buffer: Uint8Array, offset: number): void;
+  close(): void;
+}
+
 /** What a role needs to have workers. */
 export interface WorkerPorts {
   /** `key`: the addresses are hashed with it. The same key divides two ports in the same way. Throws an EnvironmentError. */
@@ -39,6 +56,8 @@ export interface WorkerPorts {
   takeOver(left: readonly number[], options: UdpOptions, key: number): SharedUdp;
   /** Opens the interface with this name, and the port. Throws an EnvironmentError. */
   openSharedTunnel(name: string, options: UdpOptions, steering: Steering): SharedTunnel;
+  /** The same for `workers` threads and at most so many peers that others than the first have. */
+  openPeerTunnel(name: string, options: UdpOptions, workers: number, most: number): PeerTunnel;
   adoptUdp(other: number, options: UdpOptions): Udp;
   adoptTun(other: number, name: string): Tun;
   /** Closes one that no thread has adopted. */

@@ -52,6 +52,11 @@ interface Objects {
     readonly maps: never;
     readonly constants: 'key' | 'factor' | 'workers';
   };
+  readonly share: {
+    readonly programs: 'to_peer' | 'from_peer';
+    readonly maps: 'places';
+    readonly constants: never;
+  };
 }
 
 /** The programs of an object with their own maps, loaded but not attached. */

@@ -24,15 +24,25 @@ export function steerByClient(
   { key, factor }: SteeringKey,
 ): void {
   const program = new Program('steer', {}, { key, factor, workers: queues.length });
-  const number = new Memory(4);
   try {
-    number.view.setInt32(0, program.program('to_client'), true);
-    if (sys.ioctl(queues[0]!, TUNSETSTEERINGEBPF, number.address) < 0)
-      throw new SystemCallError('TUNSETSTEERINGEBPF', errno());
-    number.view.setInt32(0, program.program('from_client'), true);
-    if (sys.setsockopt(sockets[0]!, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, number.address, 4) < 0)
-      throw new SystemCallError('SO_ATTACH_REUSEPORT_EBPF', errno());
+    attachSteering(queues, sockets, program.program('to_client'), program.program('from_client'));
   } finally {
     program.close(); // attached ones stay
   }
+}
+
+/** `toQueue`, `toSocket`: the programs that choose. */
+export function attachSteering(
+  queues: readonly number[],
+  sockets: readonly number[],
+  toQueue: number,
+  toSocket: number,
+): void {
+  const number = new Memory(4);
+  number.view.setInt32(0, toQueue, true);
+  if (sys.ioctl(queues[0]!, TUNSETSTEERINGEBPF, number.address) < 0)
+    throw new SystemCallError('TUNSETSTEERINGEBPF', errno());
+  number.view.setInt32(0, toSocket, true);
+  if (sys.setsockopt(sockets[0]!, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, number.address, 4) < 0)
+    throw new SystemCallError('SO_ATTACH_REUSEPORT_EBPF', errno());
 }

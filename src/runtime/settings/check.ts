@@ -55,6 +55,26 @@ export function checkClientSettings(settings: ClientSettings): void {
   }
   checkGiven('limits', settings.limits);
   if (settings.limits !== undefined) checkLimits(settings.limits, CLIENT_LIMITS, { mayLackSome: true });
+  checkClientWorkers(settings);
+}
+
+/** What a client with several workers cannot do. docs/adr/0029 */
+export function checkClientWorkers(
+  settings: Pick<ClientSettings, 'workers' | 'dataPath' | 'interface'>,
+): void {
+  const { workers = 1, dataPath, interface: tunnel } = settings;
+  if (workers === 1) return;
+  refuseKernelPath(dataPath);
+  if (tunnel === undefined)
+    throw new SettingsError(
+      'workers',
+      'workers: several carry packets of an interface: they need "interface"',
+    );
+}
+
+function refuseKernelPath(dataPath: ClientSettings['dataPath']): void {
+  if (dataPath !== 'kernel') return;
+  throw new SettingsError('dataPath', 'dataPath: the kernel path uses all processors: it needs "workers" 1');
 }
 
 /** Checks settings that are options with a rule of their kind, or with a list of words. */
@@ -162,11 +182,7 @@ export function checkRelayWorkers(
   const { workers = 1, dataPath, meet, limits = RELAY_LIMITS } = settings;
   checkRelayLimits(limits, workers);
   if (workers === 1) return;
-  if (dataPath === 'kernel')
-    throw new SettingsError(
-      'dataPath',
-      'dataPath: the kernel path uses all processors: it needs "workers" 1',
-    );
+  refuseKernelPath(dataPath);
   if (meet === true)
     throw new SettingsError(
       'meet',

@@ -11,7 +11,7 @@ import {
   nameOf,
   XDP,
 } from './common-options.ts';
-import { HOST_ADDRESS, PORT, REFRESH, RELAY, SECONDARY, SERVERS, choice, text } from './kinds.ts';
+import { HOST_ADDRESS, PORT, REFRESH, RELAY, SECONDARY, SERVERS, WORKERS, choice, text } from './kinds.ts';
 import type { Options } from './option.ts';
 
 /** Settings for programs only: tests, and files that a daemon chooses by itself. `secret` is put together of two options. */
@@ -93,5 +93,10 @@ export const CLIENT_OPTIONS = {
   dataPath: dataPath('carries the packets of verified peers'),
   xdp: XDP,
   merge: MERGE,
+  workers: {
+    kind: WORKERS,
+    default: 1,
+    help: 'threads that share the peers, one for each processor at most; with several the user path carries all packets',
+  },
   limits: limitOption(CLIENT_LIMITS),
 } as const satisfies Options & Record<Exclude<keyof ClientSettings, LibraryOnly>, unknown>;

@@ -5,6 +5,7 @@ const {
   dataPath: _dataPath,
   xdp: _xdp,
   merge: _merge,
+  workers: _workers,
   defaultRoute: _defaultRoute,
   onlyWithoutIpv6: _only,
   ...same

@@ -34,6 +34,9 @@ class PlayedPorts extends MemoryPorts {
     takeOver: () => {
       throw new Error('a relay takes nothing over');
     },
+    openPeerTunnel: () => {
+      throw new Error('a relay divides by the client');
+    },
     openSharedTunnel: (name, options, { workers }) => ({
       tun: this.openTun(name),
       udp: this.openUdp(options),

@@ -29,6 +29,9 @@ class PlayedPorts extends MemoryPorts {
     openSharedTunnel: () => {
       throw new Error('a server has no tunnel');
     },
+    openPeerTunnel: () => {
+      throw new Error('a server has no tunnel');
+    },
     adoptTun: (_, name) => this.openTun(name),
     adoptUdp: (_, options) => this.openUdp(options),
     discard: (other) => void this.discarded.push(other),

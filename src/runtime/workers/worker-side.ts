@@ -4,6 +4,7 @@ import type { CancelTimer, Clock } from '../../io/ports.ts';
 import { refusalOf } from '../../io/refusable.ts';
 import type { ParentThread } from '../../io/workers/worker-thread.ts';
 import type { Driver } from '../driver.ts';
+import type { PortCounters } from '../port-counters.ts';
 import { FailureWarnings } from '../failure-warnings.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
@@ -17,8 +18,10 @@ export interface WorkerWork<State> {
   /** Opens its ports. */
   open(): void;
   change(state: Partial<State>): void;
-  /** Writes the numbers that the first thread reads. */
+  /** Writes the numbers that the first thread reads; called after each batch of inputs. */
   show(shown: Float64Array): void;
+  /** Refusals and losses; those of the driver's ports unless given. */
+  readonly portCounters?: PortCounters;
   /** A message that only this role has. */
   hear?(message: object): void;
 }
@@ -75,9 +78,9 @@ export class WorkerSide<State> {
   private report(): void {
     this.cancelReport?.();
     this.cancelReport = undefined;
-    const { limitHits, driver } = this.work;
+    const { limitHits, driver, portCounters = driver.portCounters } = this.work;
     const limits = [...limitHits.pending()].map(({ limit }) => limitHits.take(limit));
-    this.post({ type: 'report', portCounters: driver.portCounters, limits });
+    this.post({ type: 'report', portCounters, limits });
   }
 
   private close(): void {

@@ -1,4 +1,4 @@
-import { SILENCE_MS, TUNNEL_MTU } from '../../constants.ts';
+import { DOUBT_MS, SILENCE_MS, TUNNEL_MTU } from '../../constants.ts';
 import { NO_PEER } from '../../peer-table.ts';
 import {
   CONE_FLAG,
@@ -20,9 +20,6 @@ import type { Bubbles } from '../ask/bubbles.ts';
 import type { ClientContext } from '../context.ts';
 import type { LocalErrors } from '../peers/local-errors.ts';
 import type { PeerContacts } from '../peers/peer-contacts.ts';
-
-/** The silence after which a peer is asked that has not shown yet that it receives packets of this client. */
-const DOUBT_MS = 1_000;
 
 interface Parts {
   readonly bubbles: Bubbles;
@@ -87,6 +84,12 @@ export class Transmission {
     if (isTeredo(address, 0)) this.parts.traversal.want(peer);
     if (!context.peers.isValid(peer, now)) this.parts.contacts.begin(peer, undefined, now);
     return true;
+  }
+
+  /** Another thread has sent a packet to the peer. */
+  noteSentElsewhere(peer: number, now: number): void {
+    if (this.context.peers.isValid(peer, now) && this.isToBeAsked(peer, now))
+      this.parts.contacts.question(peer, now);
   }
 
   /** Whether a valid peer may no longer be reached. */
