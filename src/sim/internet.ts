@@ -25,6 +25,8 @@ export interface InternetOptions extends WorldOptions {
   readonly conditions?: Partial<Omit<LinkConditions, 'delayMs'>>;
   /** Whether clients and relays have a kernel path. Default false. */
   readonly offload?: boolean;
+  /** With `offload`: clients have so many workers instead of a kernel path. Default 1. */
+  readonly workers?: number;
 }
 
 export interface AddServerOptions extends Partial<Omit<ServerOptions, 'keys'>> {
@@ -64,6 +66,7 @@ export class Internet {
   readonly ipv6Links: LinkConditions[] = [];
   private readonly access: Partial<LinkConditions>;
   private readonly offload: boolean;
+  private readonly workers: number;
   private relayCount = 0;
   private nativeCount = 0;
   private edgeCount = 0;
@@ -73,6 +76,7 @@ export class Internet {
     this.world = new World(options);
     this.ipv4 = new Ipv4Network(this.world, 'internet');
     this.offload = options.offload ?? false;
+    this.workers = options.workers ?? 1;
     this.access = { ...options.conditions, delayMs: (options.delayMs ?? 50) / 2 };
   }
 
@@ -160,6 +164,7 @@ export class Internet {
     const machine: SimClientOptions = {
       servers: [this.serverCandidate(0)],
       offload: this.offload,
+      workers: this.workers,
       ...rest,
     };
     const client =

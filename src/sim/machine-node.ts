@@ -9,6 +9,20 @@ import type { PacketHandler } from './ipv6-link.ts';
 import type { ScheduledEvent } from './event-queue.ts';
 import type { World } from './world.ts';
 
+/** Carries packets past the machine. */
+export type PeerCarrier = Pick<
+  Carrier,
+  | 'carryIn'
+  | 'carryOut'
+  | 'clear'
+  | 'closeSocket'
+  | 'hasReports'
+  | 'hasSocket'
+  | 'offload'
+  | 'takeReports'
+  | 'unload'
+>;
+
 const MAX_INPUT = 65_535;
 /** Time between two reports of the kernel path. */
 const REPORT_INTERVAL_MS = 500;
@@ -32,7 +46,7 @@ export class MachineNode implements CommandExecutor {
   private readonly onEvent: (event: MachineEvent) => void;
   private readonly sockets = new Map<SocketId, UdpSocket>();
   private kernelPath:
-    | { readonly carrier: Carrier; readonly machine: OffloadingMachine; readonly service: SocketId }
+    | { readonly carrier: PeerCarrier; readonly machine: OffloadingMachine; readonly service: SocketId }
     | undefined;
   private isReportDue = false;
   private pendingEvents: MachineEvent[] = [];
@@ -53,7 +67,7 @@ export class MachineNode implements CommandExecutor {
   }
 
   /** From now on `carrier` carries the packets of offloaded peers, by the `service` socket and by those of single peers. */
-  useKernelPath(carrier: Carrier, machine: OffloadingMachine, service: SocketId): void {
+  useKernelPath(carrier: PeerCarrier, machine: OffloadingMachine, service: SocketId): void {
     this.kernelPath = { carrier, machine, service };
   }
 

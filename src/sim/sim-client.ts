@@ -10,11 +10,15 @@ import type { Ipv4Network } from './ipv4-network.ts';
 import { Ipv6Host } from './ipv6-host.ts';
 import type { LinkConditions } from './link.ts';
 import { MachineNode } from './machine-node.ts';
+import { SimWorkers } from './sim-workers.ts';
 import type { SeededEntropy } from './seeded-entropy.ts';
 import type { World } from './world.ts';
 
 /** The machine's options without `network`, which the simulator knows. */
-export type SimClientOptions = Omit<ClientOptions, 'network'>;
+export interface SimClientOptions extends Omit<ClientOptions, 'network'> {
+  /** With `offload`: threads that carry packets, instead of a kernel path. */
+  readonly workers?: number | undefined;
+}
 
 /** All home networks of the simulator are /24. */
 const LAN_PREFIX_LENGTH = 24;
@@ -27,6 +31,8 @@ export class SimClient {
   readonly node: MachineNode;
   /** Only with the option `offload`. */
   readonly carrier: Carrier | undefined;
+  /** Only with the option `workers`. */
+  readonly workers: SimWorkers | undefined;
   private readonly world: World;
   private readonly entropy: SeededEntropy;
 
@@ -49,7 +55,14 @@ export class SimClient {
     );
     this.node = new MachineNode(world, this.machine, this.ipv6.receive, (event) => this.handleEvent(event));
     this.ipv6.output = this.node.handlePacket;
-    if (options.offload === true) {
+    const { offload, workers = 1 } = options;
+    if (offload === true && workers > 1) {
+      const { node, machine } = this;
+      this.workers = new SimWorkers(world, machine, workers, world.newEntropy(), (make) =>
+        node.request(make),
+      );
+      node.useKernelPath(this.workers, machine, SOCKET.service);
+    } else if (offload === true) {
       this.carrier = new Carrier('client');
       this.node.useKernelPath(this.carrier, this.machine, SOCKET.service);
     }
@@ -81,7 +94,8 @@ export class SimClient {
 
   private handleEvent(event: MachineEvent): void {
     const { state, address } = this.machine;
-    this.carrier?.setOwn(state === 'qualified' ? address : undefined);
+    for (const carrier of [this.carrier, this.workers])
+      carrier?.setOwn(state === 'qualified' ? address : undefined);
     switch (event.type) {
       case 'address-added':
         this.ipv6.addresses.push(event.address);

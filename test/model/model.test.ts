@@ -6,6 +6,7 @@ import { REGRESSIONS } from './regressions.ts';
 
 const STEPS = 60;
 const WORLDS = 30;
+const WORKERS = [2, 3, 8];
 
 describe('random worlds keep the invariants, and recover', () => {
   for (const seed of seeds(WORLDS)) test(`seed ${seed}`, () => withSeed(seed, () => live(seed)));
@@ -19,9 +20,14 @@ describe('random worlds with a kernel path keep the invariants, and recover', ()
   for (const seed of seeds(WORLDS)) test(`seed ${seed}`, () => withSeed(seed, () => live(seed, true)));
 });
 
+describe('random worlds with clients of several workers keep the invariants, and recover', () => {
+  for (const [i, seed] of seeds(WORLDS).entries())
+    test(`seed ${seed}`, () => withSeed(seed, () => live(seed, true, WORKERS[i % WORKERS.length])));
+});
+
 /** Checks the invariants during the run. At the end, after all faults are over, each client that can be reached must be reached. */
-function live(seed: number, offload = false): void {
-  const random = new RandomWorld(seed, offload);
+function live(seed: number, offload = false, workers = 1): void {
+  const random = new RandomWorld(seed, offload, workers);
   const { world, clients, natives } = random;
   for (let i = 0; i < STEPS; i++) random.step();
   random.heal();

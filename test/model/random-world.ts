@@ -38,8 +38,8 @@ export class RandomWorld {
   /** The NATs in front of each client, the outermost first. */
   private readonly paths = new Map<SimClient, readonly Nat[]>();
 
-  /** `offload`: clients and relays have a kernel path. */
-  constructor(seed: number, offload = false) {
+  /** `offload`: clients and relays have a kernel path; clients with several `workers` have these instead. */
+  constructor(seed: number, offload = false, workers = 1) {
     this.offload = offload;
     // A separate stream: the world does not draw from it.
     this.random = new SeededEntropy(seed, 0x7eed0);
@@ -47,6 +47,7 @@ export class RandomWorld {
     this.net = new Internet({
       seed,
       offload,
+      workers,
       eventsPerInstant: 20_000,
       delayMs: random.integer(2, 200),
       conditions: {

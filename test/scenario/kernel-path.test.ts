@@ -158,10 +158,26 @@ describe('with and without a kernel path the same packets are delivered', () => 
   }
 });
 
+describe('with one and with several workers the same packets are delivered', () => {
+  for (const [i, seed] of seeds(12).entries()) {
+    const workers = [2, 3, 8][i % 3]!;
+    test(`${workers} workers, seed ${seed}`, () =>
+      withSeed(seed, () => {
+        const [one, several] = [deliveries(seed, false), deliveries(seed, true, workers)];
+        expect(several.received).toEqual(one.received);
+        expect(several.byWorkers).toBeGreaterThan(several.sent / 8);
+      }));
+  }
+});
+
 /** Runs random traffic with pauses in a random small internet without loss; returns the packets delivered at each host. */
-function deliveries(seed: number, offload: boolean): { received: string[]; sent: number; carried: number } {
+function deliveries(
+  seed: number,
+  offload: boolean,
+  workers = 1,
+): { received: string[]; sent: number; carried: number; byWorkers: number } {
   const random = new SeededEntropy(seed, 0xfa57);
-  const net = new Internet({ seed, offload, delayMs: random.integer(2, 200) });
+  const net = new Internet({ seed, offload, workers, delayMs: random.integer(2, 200) });
   net.addServer();
   const sites = [net.addRelay(), net.addRelay()];
   const natives = sites.map((site) => net.addNativeHost(site));
@@ -196,5 +212,6 @@ function deliveries(seed: number, offload: boolean): { received: string[]; sent:
   net.world.runFor(20_000);
   const carriers = [...clients.map(({ carrier }) => carrier), ...sites.map(({ relay }) => relay.carrier)];
   const carried = carriers.reduce((sum, carrier) => sum + (carrier?.counters.carriedOut ?? 0), 0);
-  return { received: received.sort(), sent, carried };
+  const byWorkers = clients.reduce((sum, client) => sum + (client.workers?.carried ?? 0), 0);
+  return { received: received.sort(), sent, carried, byWorkers };
 }
