@@ -28,6 +28,12 @@ const KERNEL_PATH_ALL = [
   'test/kernel/{drain,gateway-restarts,hole-punching,host-relay-nat}.test.ts',
   'test/interop/**/*.test.ts',
 ];
+/** With `TEREDO_TEST_ALL=1`: the same with clients of several workers. */
+const WORKERS_ALL = [
+  'test/kernel/{coming-back,found-again,nat-gateways,nat-pairs,nat-rows,on-the-wire,sizes,topologies}.test.ts',
+  'test/kernel/{gateway-restarts,hole-punching,host-relay-nat}.test.ts',
+  'test/interop/combinations.test.ts',
+];
 /** Tests whose roles choose the kernel path themselves: once more with a program in the drivers. */
 const ON_KERNEL_PATH = ['test/kernel/{drain,outer-checksums}.test.ts'];
 const ON_KERNEL_PATH_ALL = [
@@ -99,6 +105,7 @@ export default defineConfig({
               },
             },
             { test: { name: 'kernel path', include: KERNEL_PATH_ALL, env: KERNEL_PATH_ENV, ...real } },
+            { test: { name: 'workers', include: WORKERS_ALL, env: { TEREDO_TEST_WORKERS: '8' }, ...real } },
           ]
         : []),
       {

@@ -320,8 +320,11 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.machine.progress(address, this.now);
   }
 
-  peers(): Iterable<PeerStatus> {
-    return this.machine.peers(this.driver.now);
+  *peers(): Generator<PeerStatus> {
+    const hasWorkers = this.workers !== undefined;
+    // To workers, which carry on the user path.
+    for (const peer of this.machine.peers(this.driver.now))
+      yield hasWorkers ? { ...peer, offloaded: false } : peer;
   }
 
   /** The names were resolved again: a server that is the same stays in use. Throws a SettingsError for a server that cannot be. */

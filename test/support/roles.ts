@@ -11,6 +11,9 @@ export const DATA_PATH = process.env['TEREDO_TEST_DATA_PATH'] ?? 'user';
 /** Whether the kernel path of clients and relays begins in the drivers of interfaces: `--xdp`. By itself it does not in a lab. */
 const XDP = process.env['TEREDO_TEST_XDP'] ?? 'auto';
 
+/** How many workers a client has: `--workers`. */
+const WORKERS = process.env['TEREDO_TEST_WORKERS'] ?? '1';
+
 export const PROGRAM = fileURLToPath(new URL('../../bin/teredo', import.meta.url));
 
 /** This program in a role of a lab, started and ready. */
@@ -34,7 +37,13 @@ export async function startClient(host: Namespace, servers: string, ...args: str
 export function spawnTeredo(host: Namespace, role: string, ...args: string[]): Running {
   const name = args.includes('--name') ? [] : ['--name', nameOf(host, role)];
   const path = args.includes('--data-path') ? [] : ['--data-path', DATA_PATH];
-  return host.spawn(process.execPath, [PROGRAM, role, ...name, ...path, ...xdpOf(role, args), ...args]);
+  const added = [...name, ...path, ...xdpOf(role, args), ...workersOf(role, args)];
+  return host.spawn(process.execPath, [PROGRAM, role, ...added, ...args]);
+}
+
+function workersOf(role: string, args: readonly string[]): string[] {
+  const isFixed = args.includes('--workers') || (args.includes('--data-path') && !args.includes('user'));
+  return WORKERS === '1' || role !== 'client' || isFixed ? [] : ['--workers', WORKERS];
 }
 
 /** The further arguments of a role for the data path under test. A server has no such path. */
