@@ -80,7 +80,7 @@ export class SimWorkers implements PeerCarrier {
   }
 
   clear(): void {
-    for (const [key, worker] of this.workerOf) worker.takeBack(Buffer.from(key, 'hex'));
+    for (const [key, worker] of this.workerOf) worker.takeBack(addressOf(key));
     this.workerOf.clear();
   }
 
@@ -143,4 +143,8 @@ export class SimWorkers implements PeerCarrier {
       if (sentAt[i] !== -Infinity) this.request((now) => machine.handleSentElsewhere(buffer, 16 * i, now));
     }
   }
+}
+
+function addressOf(key: string): Ipv6 {
+  return Uint8Array.from({ length: 16 }, (_, i) => parseInt(key.slice(2 * i, 2 * i + 2), 16));
 }
