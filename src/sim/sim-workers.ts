@@ -5,7 +5,7 @@ import type { Carried } from '../core/offload/carried.ts';
 import type { CarriedIn, OuterSource, OuterWay } from '../core/offload/carrier.ts';
 import { CarryingWorker } from '../core/offload/carrying-worker.ts';
 import type { SocketId } from '../core/socket-id.ts';
-import { DESTINATION, SOURCE, toHex } from '../wire/index.ts';
+import { DESTINATION, SOURCE, fromHex, toHex } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import type { PeerCarrier } from './machine-node.ts';
 import type { SeededEntropy } from './seeded-entropy.ts';
@@ -80,7 +80,7 @@ export class SimWorkers implements PeerCarrier {
   }
 
   clear(): void {
-    for (const [key, worker] of this.workerOf) worker.takeBack(addressOf(key));
+    for (const [key, worker] of this.workerOf) worker.takeBack(fromHex(key)!);
     this.workerOf.clear();
   }
 
@@ -143,8 +143,4 @@ export class SimWorkers implements PeerCarrier {
       if (sentAt[i] !== -Infinity) this.request((now) => machine.handleSentElsewhere(buffer, 16 * i, now));
     }
   }
-}
-
-function addressOf(key: string): Ipv6 {
-  return Uint8Array.from({ length: 16 }, (_, i) => parseInt(key.slice(2 * i, 2 * i + 2), 16));
 }

@@ -3,7 +3,7 @@ import { NO_TRAFFIC } from '../../core/peer-traffic.ts';
 import type { UnreportedTraffic } from '../../core/peer-traffic.ts';
 import type { CarriedPath, Clock, KernelPath, KernelPathHandlers } from '../../io/ports.ts';
 import type { PeerSharing } from '../../io/workers/worker-ports.ts';
-import { toHex } from '../../wire/index.ts';
+import { fromHex, toHex } from '../../wire/index.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
 import type { PeerStep } from './client-messages.ts';
 import { PairShares } from './pair-shares.ts';
@@ -112,7 +112,7 @@ export class GivenPeers implements KernelPath {
   }
 
   forget(): void {
-    for (const [key, given] of this.peers) this.takeBack(key, Buffer.from(key, 'hex'), given);
+    for (const [key, given] of this.peers) this.takeBack(key, fromHex(key)!, given);
     this.flush();
   }
 
