@@ -133,6 +133,37 @@ test('what a peer has had is reported when it is taken back', () => {
   expect(reports).toHaveLength(1);
 });
 
+test('a peer that takes the slot of another is reported once, with its own traffic', () => {
+  out(packetOf(OWN, PEER, 60), 10);
+  worker.takeBack(PEER);
+  worker.give(STRANGER, PLACE, 20, 20);
+  out(packetOf(OWN, STRANGER, 60), 30);
+  worker.handleTimeout(510);
+  expect(reports).toMatchObject([
+    { buffer: PEER, count: 1 },
+    { buffer: STRANGER, count: 1, sentPackets: Float64Array.of(1) },
+  ]);
+});
+
+test('many peers are reported in pieces, so that the first thread can carry packets in between', () => {
+  worker = new CarryingWorker(5_000, seededEntropy(1), {
+    took: () => {},
+    gaveUp: () => {},
+    carried: (report) => reports.push(report),
+    leftDatagram: () => {},
+    leftPacket: () => {},
+  });
+  worker.setOwn(OWN);
+  for (let i = 0; i < 3_000; i++) {
+    const peer = PEER.slice();
+    [peer[14], peer[15]] = [i >> 8, i & 0xff];
+    worker.give(peer, PLACE, 0, 0);
+    out(packetOf(OWN, peer), 0);
+  }
+  while (worker.pollTimeout() <= 500) worker.handleTimeout(500);
+  expect(reports.map(({ count }) => count)).toEqual([1_024, 1_024, 952]);
+});
+
 test('N-8: a mark that the packet cannot have drops it, and is a sign of life', () => {
   expect(comesIn(packetOf(PEER, OWN), 5, PLACE, 3)).toEqual([]);
   expect(worker.counters).toMatchObject({ receivedDatagrams: 1, deliveredPackets: 0, droppedEcn: 1 });

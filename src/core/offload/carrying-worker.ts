@@ -26,6 +26,8 @@ import type { Carried } from './carried.ts';
 const REPORT_MS = 500;
 /** One that is sent to and silent is reported sooner: the first thread may want to ask it. So often at the most. */
 const DOUBTFUL_REPORT_MS = 250;
+/** Peers in one report: the first thread reads it at once. */
+const MOST_REPORTED = 1_024;
 /** ICMPv6 payload of an echo reply that may answer a connectivity test. */
 const ECHO_LENGTH = 16;
 
@@ -207,17 +209,19 @@ export class CarryingWorker implements Machine {
 
   /** What it has had was reported, or is reported now. */
   private remove(peer: number): void {
-    if (this.unreported[peer]!.isDirty) {
-      this.dirty = this.dirty.filter((one) => one !== peer);
-      this.outlet.carried(this.reportOf([peer]));
-    }
+    if (this.unreported[peer]!.isDirty) this.outlet.carried(this.reportOf([peer]));
     this.peers.remove(peer);
   }
 
   private report(now: number): void {
-    const { dirty } = this;
-    this.dirty = [];
-    this.reportAt = Infinity;
+    const dirty: number[] = [];
+    for (const peer of this.dirty.splice(0, MOST_REPORTED)) {
+      const row = this.unreported[peer]!;
+      // It was reported when its peer was removed; or twice in the list, because the slot has another peer since.
+      if (row.isDirty) dirty.push(peer);
+      row.isDirty = false;
+    }
+    this.reportAt = this.dirty.length > 0 ? now : Infinity;
     if (dirty.length > 0) this.outlet.carried(this.reportOf(dirty, now));
   }
 
