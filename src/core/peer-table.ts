@@ -1,7 +1,7 @@
 /**
  * The list of recent peers (RFC 4380 sections 5.2, 5.4), for clients and relays: typed arrays with open addressing, without an object or
- * string for each peer. A peer needs less than 100 bytes, and 32 more if it has traffic. A peer is a slot number; its
- * fields are the columns at that index.
+ * string for each peer. A peer of a relay needs less than 80 bytes, and 8 to 32 more if it has traffic. A peer is a slot number; its fields
+ * are the columns at that index.
  *
  * There are two pools: peers that have proven themselves (trusted) and those that have not (unverified). Each has its own limit, and
  * a full pool takes no room from the other: a sender of invented addresses can push out only unverified peers. An attacker with many

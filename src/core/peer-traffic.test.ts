@@ -20,3 +20,21 @@ test('each slot has its own counts, beyond 32 bits, until it is reset', () => {
   counts.reset(32);
   expect([counts.of(32), counts.of(31).sentPackets, counts.of(511).sentPackets]).toEqual([NO_TRAFFIC, 1, 1]);
 });
+
+test('few packets take 8 octets for each peer, and many 16 or 32', () => {
+  const counts = new TrafficCounts();
+  const perPeer = (): number => counts.byteLength / 256;
+  for (let slot = 0; slot < 256; slot++) {
+    counts.countSent(slot, 0xffff, 1);
+    counts.countReceived(slot, slot, slot + 1);
+  }
+  const before = counts.of(7);
+  expect(perPeer()).toBe(8);
+  counts.countSent(255, 1, 1);
+  expect([perPeer(), counts.of(255).sentBytes]).toEqual([16, 0x1_0000]);
+  counts.countReceived(255, 0xffffffff - 255, 1);
+  expect([perPeer(), counts.of(255).receivedBytes]).toEqual([16, 0xffffffff]);
+  counts.countReceived(255, 1, 1);
+  expect([perPeer(), counts.of(255).receivedBytes]).toEqual([32, 2 ** 32]);
+  expect(counts.of(7)).toEqual(before);
+});

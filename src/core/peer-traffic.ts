@@ -30,12 +30,22 @@ export const NO_TRAFFIC: PeerTraffic = {
 };
 
 /** Peers in a page, and numbers for each peer: the columns of {@link PeerTraffic} in their order. */
-const PAGE = 32;
+const PAGE = 256;
 const COLUMNS = 4;
 
-/** The traffic of the peers of a table, by slot: 32 bytes for each peer, in pages that are allocated with the first packet. */
+type Page = Uint16Array | Uint32Array | Float64Array;
+
+/**
+ * The traffic of the peers of a table, by slot, in pages that are allocated with the first packet. Most peers of a large table have had few
+ * packets: the numbers of a page have 16 bits each, so that a peer takes 8 octets, until one of them needs 32 bits, or more.
+ */
 export class TrafficCounts {
-  private readonly pages: (Float64Array | undefined)[] = [];
+  private readonly pages: (Page | undefined)[] = [];
+
+  /** Of all pages. */
+  get byteLength(): number {
+    return this.pages.reduce((sum, page) => sum + (page?.byteLength ?? 0), 0);
+  }
 
   countReceived(slot: number, bytes: number, packets: number): void {
     this.add(slot, 0, packets, bytes);
@@ -65,9 +75,21 @@ export class TrafficCounts {
 
   private add(slot: number, column: number, packets: number, bytes: number): void {
     if (packets === 0) return;
-    const page = (this.pages[Math.floor(slot / PAGE)] ??= new Float64Array(PAGE * COLUMNS));
+    const number = Math.floor(slot / PAGE);
+    let page = (this.pages[number] ??= new Uint16Array(PAGE * COLUMNS));
     const at = (slot % PAGE) * COLUMNS + column;
-    page[at]! += packets;
-    page[at + 1]! += bytes;
+    const [allPackets, allBytes] = [page[at]! + packets, page[at + 1]! + bytes];
+    while (Math.max(allPackets, allBytes) > mostOf(page)) page = this.pages[number] = wider(page);
+    page[at] = allPackets;
+    page[at + 1] = allBytes;
   }
+}
+
+function mostOf(page: Page): number {
+  if (page.BYTES_PER_ELEMENT === 2) return 0xffff;
+  return page.BYTES_PER_ELEMENT === 4 ? 0xffffffff : Infinity;
+}
+
+function wider(page: Page): Page {
+  return page.BYTES_PER_ELEMENT === 2 ? new Uint32Array(page) : new Float64Array(page);
 }
