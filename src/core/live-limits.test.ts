@@ -116,7 +116,7 @@ test('one silent peer makes no room in a table above its lowered limit, a second
     [1, false, 39],
     [2, true, 38],
   ] as const) {
-    for (const peer of peers.splice(0, silent)) table.lastReceived[peer] = 0;
+    for (const peer of peers.splice(0, silent)) table.lastReceived.set(peer, 0);
     // Peers are looked at in turn, 32 for each newcomer.
     const answers = [0, 1].map((i) => table.trust(inserted(table, 100 * silent + i, 0x70), 60_000));
     expect([answers.includes(true), table.trustedCount]).toEqual([isTrusted, left]);
@@ -133,7 +133,7 @@ function inserted(table: PeerTable, i: number, origin = 0x20): number {
 
 /** Whether a peer that is heard now is added. */
 function trust(table: PeerTable, peer: number, now: number): boolean {
-  table.lastReceived[peer] = now;
+  table.lastReceived.set(peer, now);
   return table.trust(peer, now);
 }
 

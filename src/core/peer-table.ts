@@ -1,6 +1,6 @@
 /**
  * The list of recent peers (RFC 4380 sections 5.2, 5.4), for clients and relays: typed arrays with open addressing, without an object or
- * string for each peer. A peer of a relay needs less than 80 bytes, and 8 to 32 more if it has traffic. A peer is a slot number; its fields
+ * string for each peer. A peer of a relay needs less than 65 bytes, and 8 to 32 more if it has traffic. A peer is a slot number; its fields
  * are the columns at that index.
  *
  * There are two pools: peers that have proven themselves (trusted) and those that have not (unverified). Each has its own limit, and
@@ -18,6 +18,7 @@ import { PeersPerOrigin } from './peers-per-origin.ts';
 import { HashKey } from './hash.ts';
 import { PeerIndex } from './peer-index.ts';
 import { TableGrowth, widen } from './table-growth.ts';
+import { Times } from './times.ts';
 import { NO_TRAFFIC, TrafficCounts } from './peer-traffic.ts';
 import type { PeerTraffic } from './peer-traffic.ts';
 import type { Growing } from './table-growth.ts';
@@ -52,16 +53,25 @@ export class PeerTable implements Growing {
   mappedPort = new Uint16Array(0);
   /** The socket by which the machine reaches the peer. Empty in a table without neighbours: a relay has one socket. */
   socket = new Uint16Array(0);
-  lastReceived = new Float64Array(0);
-  lastSent = new Float64Array(0);
-  lastBubble = new Float64Array(0);
+  readonly lastReceived = new Times();
+  readonly lastSent = new Times();
+  readonly lastBubble = new Times();
+  /** When the machine itself last received a packet of the peer; carried ones do not count. Only with offloading. */
+  readonly heardHere = new Times();
   /** 64 unpredictable bits that the peer must return to become trusted: a test's nonce. Empty in a table without neighbours. */
   proofHigh = new Uint32Array(0);
   proofLow = new Uint32Array(0);
   /** Source and time of the last local discovery bubble of this peer (RFC 4380 section 5.2.8). Empty in a table without neighbours. */
   localAddress = new Uint32Array(0);
   localPort = new Uint16Array(0);
-  localSeen = new Float64Array(0);
+  readonly localSeen = new Times();
+  private readonly times = [
+    this.lastReceived,
+    this.lastSent,
+    this.lastBubble,
+    this.heardHere,
+    this.localSeen,
+  ];
   /** Generation and second in which the peer was last offered for offload (offload.ts); 0: not offered. */
   offered = new Uint8Array(0);
 
@@ -148,11 +158,14 @@ export class PeerTable implements Growing {
     this.mappedAddress[peer] = this.mappedPort[peer] = 0;
     this.bubbles[peer] = 0;
     // CL-91, CL-115: older than any spacing or validity, so that the first bubble is allowed at once.
-    this.lastReceived[peer] = this.lastSent[peer] = this.lastBubble[peer] = -Infinity;
+    this.lastReceived.clear(peer);
+    this.lastSent.clear(peer);
+    this.lastBubble.clear(peer);
+    this.heardHere.clear(peer);
     if (this.hasNeighbours) {
       this.socket[peer] = this.proofHigh[peer] = this.proofLow[peer] = 0;
       this.localAddress[peer] = this.localPort[peer] = 0;
-      this.localSeen[peer] = -Infinity;
+      this.localSeen.clear(peer);
     } else this.requestedBy[peer] = 0;
     this.offered[peer] = 0;
     this.traffic.reset(peer);
@@ -197,18 +210,18 @@ export class PeerTable implements Growing {
 
   /** Trusted, and a packet from it came within the last 30 s. CL-60, R-26 */
   isValid(peer: number, now: number): boolean {
-    return this.status[peer] === TRUSTED && now - this.lastReceived[peer]! < PEER_VALIDITY_MS;
+    return this.status[peer] === TRUSTED && now - this.lastReceived.at(peer) < PEER_VALIDITY_MS;
   }
 
   /** Whether RFC 4380 section 5.2.6 allows another bubble (or round of bubbles, A-4) to this peer now. CL-93, CL-94 */
   mayBubble(peer: number, now: number): boolean {
-    return now - this.lastBubble[peer]! >= BUBBLE_SPACING_MS && this.hasBubbleBudget(peer, now);
+    return now - this.lastBubble.at(peer) >= BUBBLE_SPACING_MS && this.hasBubbleBudget(peer, now);
   }
 
   /** Whether fewer bubbles than the budget went unanswered in the last 300 s. CL-94 */
   hasBubbleBudget(peer: number, now: number): boolean {
     if (this.bubbles[peer]! < BUBBLE_BUDGET) return true;
-    let first = this.lastBubble[peer]!;
+    let first = this.lastBubble.at(peer);
     for (let i = 0; i < GAPS; i++) first -= this.bubbleGaps[peer * GAPS + i]! * GAP_UNIT_MS;
     return now - first >= BUBBLE_WINDOW_MS;
   }
@@ -218,9 +231,10 @@ export class PeerTable implements Growing {
     const { bubbleGaps } = this;
     const at = peer * GAPS;
     bubbleGaps.copyWithin(at + 1, at, at + GAPS - 1);
-    bubbleGaps[at] = Math.min(0xffff, (now - this.lastBubble[peer]!) / GAP_UNIT_MS);
+    bubbleGaps[at] = Math.min(0xffff, (now - this.lastBubble.at(peer)) / GAP_UNIT_MS);
     this.bubbles[peer] = Math.min(BUBBLE_BUDGET, this.bubbles[peer]! + 1);
-    this.lastSent[peer] = this.lastBubble[peer] = now;
+    this.lastSent.set(peer, now);
+    this.lastBubble.set(peer, now);
   }
 
   /** There is a sign that the peer can be reached again: allows one bubble beyond the budget. */
@@ -306,12 +320,18 @@ export class PeerTable implements Growing {
       let left = Math.min(most, this.counts[list]!);
       while (left-- > 0) {
         const peer = this.heads[list]!;
-        const seen = Math.max(this.lastReceived[peer]!, this.lastSent[peer]!, this.lastBubble[peer]!);
-        const isNeighbour = this.hasNeighbours && now - this.localSeen[peer]! < LOCAL_PEER_MEMORY_MS;
+        const seen = Math.max(this.lastReceived.at(peer), this.lastSent.at(peer), this.lastBubble.at(peer));
+        const isNeighbour = this.hasNeighbours && now - this.localSeen.at(peer) < LOCAL_PEER_MEMORY_MS;
         if (now - seen >= BUBBLE_WINDOW_MS && !isNeighbour) this.evict(peer);
-        else this.move(peer, list);
+        else this.keep(peer, list);
       }
     }
+  }
+
+  /** The peer, just looked at, becomes the newest of its pool. */
+  private keep(peer: number, list: number): void {
+    this.move(peer, list);
+    for (const times of this.times) times.limitAge(peer);
   }
 
   /** Removes all peers. */
@@ -329,7 +349,7 @@ export class PeerTable implements Growing {
     let crowded = NO_PEER;
     let unasked = NO_PEER;
     let silent = 0;
-    const isAsked = this.lastSent[newcomer]! !== -Infinity;
+    const isAsked = this.lastSent.at(newcomer) !== -Infinity;
     let most = this.peersPerOrigin.sizeOf(this.words, newcomer * 4) + 1;
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const oldest = this.heads[TRUSTED]!;
@@ -345,7 +365,7 @@ export class PeerTable implements Growing {
       const drawn = this.hash.of2(this.draws++, tries) % this.unused;
       const size = this.status[drawn] === TRUSTED ? this.peersPerOrigin.sizeOf(this.words, drawn * 4) : 0;
       if (size > most) [crowded, most] = [drawn, size];
-      if (size > 0 && isAsked && this.lastSent[drawn] === -Infinity) unasked = drawn;
+      if (size > 0 && isAsked && this.lastSent.at(drawn) === -Infinity) unasked = drawn;
     }
     // The surplus falls although the newcomer is added.
     if (silent > 1) return true;
@@ -405,16 +425,12 @@ export class PeerTable implements Growing {
       () => (this.proofLow = widen(this.proofLow, new Uint32Array(size))),
       () => (this.localAddress = widen(this.localAddress, new Uint32Array(size))),
       () => (this.localPort = widen(this.localPort, new Uint16Array(size))),
-      () => (this.localSeen = widen(this.localSeen, new Float64Array(size))),
     ];
     const ofRelay = [() => (this.requestedBy = widen(this.requestedBy, new Uint32Array(size)))];
     return [
       () => (this.status = widen(this.status, new Uint8Array(size))),
       () => (this.mappedAddress = widen(this.mappedAddress, new Uint32Array(size))),
       () => (this.mappedPort = widen(this.mappedPort, new Uint16Array(size))),
-      () => (this.lastReceived = widen(this.lastReceived, new Float64Array(size))),
-      () => (this.lastSent = widen(this.lastSent, new Float64Array(size))),
-      () => (this.lastBubble = widen(this.lastBubble, new Float64Array(size))),
       ...(this.hasNeighbours ? ofClient : ofRelay),
       () => (this.offered = widen(this.offered, new Uint8Array(size))),
       () => (this.bubbles = widen(this.bubbles, new Uint8Array(size))),

@@ -16,7 +16,7 @@ function tableOf(count: number): { peers: PeerTable; evicted: () => number } {
       mappedPort: 4_000,
     });
     const peer = peers.insert(address, 0);
-    peers.lastReceived[peer] = 0;
+    peers.lastReceived.set(peer, 0);
     peers.trust(peer, 0);
   }
   return { peers, evicted: () => evicted };

@@ -166,7 +166,7 @@ export class RelayRole implements Role {
   private ranked(peer: number, unreportedOctets: number): RankedPeer {
     const { peers, now } = this.relay;
     const octets = octetsOf(peers.trafficOf(peer)) + unreportedOctets;
-    const { receivedSecondsAgo } = secondsAgo(peers.lastReceived[peer]!, -Infinity, now);
+    const { receivedSecondsAgo } = secondsAgo(peers.lastReceived.at(peer), -Infinity, now);
     return new RankedClient(this, peer, octets, receivedSecondsAgo);
   }
 
@@ -199,7 +199,7 @@ export class RelayRole implements Role {
       offloaded: relay.isOffloaded(peer),
       ...carriedStatus(relay.carriedPathOf(address)),
       ...(relay.trafficOf(address) ?? NO_TRAFFIC),
-      ...secondsAgo(peers.lastReceived[peer]!, peers.lastSent[peer]!, relay.now),
+      ...secondsAgo(peers.lastReceived.at(peer), peers.lastSent.at(peer), relay.now),
     };
   }
 }

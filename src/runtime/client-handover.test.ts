@@ -26,7 +26,7 @@ function stateOf(address: Ipv6 | undefined, qualification?: KnownQualification):
     const peer = peerTable.insert(address, 0);
     peerTable.mappedAddress[peer] = parseIpv4('192.0.2.200')!;
     peerTable.mappedPort[peer] = 3545;
-    peerTable.lastReceived[peer] = NOW - 20;
+    peerTable.lastReceived.set(peer, NOW - 20);
     peerTable.trust(peer, NOW);
   }
   const [reached] = PEERS;

@@ -28,8 +28,8 @@ export function writePeers(
     view.setUint32(at + MAPPED_ADDRESS, peers.mappedAddress[peer]!);
     view.setUint16(at + MAPPED_PORT, peers.mappedPort[peer]!);
     view.setUint8(at + MARKS, marks);
-    view.setUint32(at + HEARD, ageOf(peers.lastReceived[peer]!, now));
-    view.setUint32(at + SENT, ageOf(peers.lastSent[peer]!, now));
+    view.setUint32(at + HEARD, ageOf(peers.lastReceived.at(peer), now));
+    view.setUint32(at + SENT, ageOf(peers.lastSent.at(peer), now));
     at += PEER;
   }
   return state.subarray(0, at);

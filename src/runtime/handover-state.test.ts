@@ -12,8 +12,8 @@ function tableOf(...peers: { last: number; receivedAt: number; sentAt: number }[
     const peer = table.insert(addressOf(last), 0);
     table.mappedAddress[peer] = 0xc000_0201;
     table.mappedPort[peer] = 40_000 + last;
-    table.lastReceived[peer] = receivedAt;
-    table.lastSent[peer] = sentAt;
+    table.lastReceived.set(peer, receivedAt);
+    table.lastSent.set(peer, sentAt);
     table.trust(peer, NOW);
   }
   return table;

@@ -58,7 +58,7 @@ function carry(role: RelayRole, count: number): Omit<CarriedRelay, 'role'> {
     addresses.push(address);
     const peer = peers.insert(address, 0);
     [peers.mappedAddress[peer], peers.mappedPort[peer]] = [pair.mappedAddress, pair.mappedPort];
-    peers.lastReceived[peer] = i;
+    peers.lastReceived.set(peer, i);
     peers.trust(peer, i);
     peers.countReceived(peer, 1_000 + i);
   }

@@ -254,7 +254,7 @@ export class RelaySubject implements Subject {
     for (const peer of peers) {
       if (peers.status[peer] !== TRUSTED || !this.machine.isOffloaded(peer)) continue;
       const mapped = { address: peers.mappedAddress[peer]!, port: peers.mappedPort[peer]! };
-      yield { address: peers.address(peer), mapped, lastReceived: peers.lastReceived[peer]!, socket: 0 };
+      yield { address: peers.address(peer), mapped, lastReceived: peers.lastReceived.at(peer), socket: 0 };
     }
   }
 

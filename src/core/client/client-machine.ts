@@ -346,11 +346,11 @@ export class ClientMachine implements OffloadingMachine {
         trusted,
         means: trusted ? this.traversal.meansOf(peer) : undefined,
         local:
-          peers.localSeen[peer] === -Infinity
+          peers.localSeen.at(peer) === -Infinity
             ? undefined
             : { address: peers.localAddress[peer], port: peers.localPort[peer] },
-        lastReceivedMs: peers.lastReceived[peer],
-        lastSentMs: peers.lastSent[peer],
+        lastReceivedMs: peers.lastReceived.at(peer),
+        lastSentMs: peers.lastSent.at(peer),
         bubbles: isTeredo(peers.address(peer), 0) ? peers.bubbleCount(peer) : 0,
         state: this.peerState(peer, trusted, now),
         offloaded: this.context.offload.has(peer),

@@ -109,7 +109,7 @@ export class CarryingWorker implements Machine {
     }
     peers.mappedAddress[at] = address;
     peers.mappedPort[at] = port;
-    peers.lastReceived[at] = Math.max(peers.lastReceived[at]!, heardAt);
+    peers.lastReceived.set(at, Math.max(peers.lastReceived.at(at), heardAt));
     if (isNew) this.outlet.took(peer);
   }
 
@@ -139,7 +139,7 @@ export class CarryingWorker implements Machine {
       return;
     }
     counters.receivedDatagrams++;
-    peers.lastReceived[peer] = now;
+    peers.lastReceived.set(peer, now);
     const unreported = this.touch(peer, now);
     unreported.receivedAt = now;
     if (!takeOuterEcn(b, start, tos)) {
@@ -165,7 +165,7 @@ export class CarryingWorker implements Machine {
       this.outlet.leftPacket(b, start, end);
       return;
     }
-    const silence = now - peers.lastReceived[peer]!;
+    const silence = now - peers.lastReceived.at(peer);
     if (silence >= PEER_VALIDITY_MS) {
       this.outlet.gaveUp(peers.address(peer));
       this.remove(peer);

@@ -10,8 +10,6 @@ const GENERATION = 0x0f;
 
 /** Peers that are looked at in one step: to put as many into the kernel's table takes less than a millisecond. */
 const STEP = 256;
-/** Peers in a page of the times at which they were heard. */
-const PAGE = 8_192;
 
 /**
  * Decides which trusted peers are offered to the kernel path. A peer is offered when the machine hears it. When the kernel path has forgotten
@@ -22,11 +20,6 @@ export class Offload {
   private readonly commands: CommandRing;
   private readonly peers: PeerTable;
   private readonly scratch = new Uint8Array(16);
-  /**
-   * Time (ms) of the last packet of each peer that the machine itself received, 0: none; carried packets do not count. 8 bytes for each peer, only
-   * with offloading. In pages: a longer column would have to be copied at once.
-   */
-  private readonly heardHere: (Float64Array | undefined)[] = [];
   private generation = 1;
   private on: boolean;
 
@@ -51,8 +44,7 @@ export class Offload {
   /** The same, for a peer that is not to be offered yet. */
   note(peer: number, now: number): void {
     if (!this.on) return;
-    const page = (this.heardHere[Math.floor(peer / PAGE)] ??= new Float64Array(PAGE));
-    page[peer % PAGE] = now || Number.MIN_VALUE;
+    this.peers.heardHere.set(peer, now);
   }
 
   /** A packet is sent to a valid peer. */
@@ -101,19 +93,9 @@ export class Offload {
 
   set(on: boolean): void {
     // Until now nothing was carried.
-    if (on && !this.on) this.noteAllHeard();
+    if (on && !this.on) this.peers.heardHere.copy(this.peers.lastReceived);
     this.on = on;
     this.reset();
-  }
-
-  private noteAllHeard(): void {
-    const { lastReceived } = this.peers;
-    this.heardHere.length = 0;
-    for (let from = 0; from < lastReceived.length; from += PAGE) {
-      const page = new Float64Array(PAGE);
-      page.set(lastReceived.subarray(from, from + PAGE));
-      this.heardHere.push(page);
-    }
   }
 
   private isOffered(peer: number): boolean {
@@ -125,7 +107,7 @@ export class Offload {
     peers.offered[peer] = this.generation | second;
     peers.writeAddress(peer, scratch, 0);
     // Not `lastReceived`: a firewall rule may block the socket while the kernel path still receives, so carried packets do not count here.
-    const heardAt = this.heardHere[Math.floor(peer / PAGE)]?.[peer % PAGE] || -Infinity;
+    const heardAt = peers.heardHere.at(peer);
     const { mappedAddress, mappedPort } = peers;
     const socket = peers.socket.length > 0 ? peers.socket[peer]! : 0; // a relay has one socket only
     this.commands.offload(scratch, 0, mappedAddress[peer], mappedPort[peer], heardAt, socket);

@@ -121,7 +121,7 @@ export class Contacting {
   /** Packets to the peer have not been answered: sends a bubble, which asks whether the client can still be reached. */
   question(peer: number, buffer: Uint8Array, start: number, now: number): void {
     const { peers } = this.context;
-    if (now - peers.lastBubble[peer] < QUESTION_SPACING_MS || peers.bubbleCount(peer) >= QUESTIONS_MOST)
+    if (now - peers.lastBubble.at(peer) < QUESTION_SPACING_MS || peers.bubbleCount(peer) >= QUESTIONS_MOST)
       return;
     const paid = this.bubbles.send(peer, this.requesterOf(buffer, start), undefined, now);
     if (paid !== undefined) this.questions.set(peer, paid);
@@ -156,7 +156,7 @@ export class Contacting {
     }
     // The client has answered a question. Bubbles of a contact are rewarded in `hear`, questions only here.
     const question = this.questions.get(peer);
-    if (question !== undefined && !this.isUnderway(peer) && question.at > peers.lastReceived[peer]) {
+    if (question !== undefined && !this.isUnderway(peer) && question.at > peers.lastReceived.at(peer)) {
       this.budgets.giveBack(question, peers.serverOf(peer), address, now);
       this.budgets.earn(undefined, peers.serverOf(peer), now);
     }
@@ -189,8 +189,8 @@ export class Contacting {
     const peer = peers.insert(address, 0);
     peers.mappedAddress[peer] = mappedAddress;
     peers.mappedPort[peer] = mappedPort;
-    peers.lastReceived[peer] = lastReceived;
-    peers.lastSent[peer] = lastSent;
+    peers.lastReceived.set(peer, lastReceived);
+    peers.lastSent.set(peer, lastSent);
     return peers.trust(peer, now);
   }
 
@@ -203,8 +203,8 @@ export class Contacting {
   /** The kernel path has carried packets of a trusted peer: the last one from it at `receivedAt`, the last one to it at `sentAt` (ms). */
   carried(peer: number, receivedAt: number, sentAt: number, now: number): void {
     const { peers } = this.context;
-    if (receivedAt > peers.lastReceived[peer]) this.hear(peer, receivedAt, now);
-    if (sentAt > peers.lastSent[peer]) peers.lastSent[peer] = sentAt;
+    if (receivedAt > peers.lastReceived.at(peer)) this.hear(peer, receivedAt, now);
+    if (sentAt > peers.lastSent.at(peer)) peers.lastSent.set(peer, sentAt);
   }
 
   /** This host is now behind a NAT, or no longer. R-10 */
@@ -339,14 +339,14 @@ export class Contacting {
 
   private transmit(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
     const { peers, commands } = this.context;
-    peers.lastSent[peer] = now;
+    peers.lastSent.set(peer, now);
     commands.transmit(SOCKET.service, buffer, start, end, peers.mappedAddress[peer], peers.mappedPort[peer]);
   }
 
   /** A packet from a trusted peer came at `heardAt` (ms). */
   private hear(peer: number, heardAt: number, now: number): void {
     const { peers, counters } = this.context;
-    peers.lastReceived[peer] = heardAt;
+    peers.lastReceived.set(peer, heardAt);
     peers.resetBubbles(peer);
     // A late report may be too old to make the peer valid. R-26
     if (now - heardAt >= PEER_VALIDITY_MS) return;
@@ -389,7 +389,7 @@ export class Contacting {
     }
     const peer = this.provide(known, buffer, destination, requester);
     if (!peers.trust(peer, now)) return false;
-    peers.lastReceived[peer] = now;
+    peers.lastReceived.set(peer, now);
     this.context.offload.note(peer, now);
     this.context.offload.sent(peer);
     this.send(peer, buffer, start, end, now);

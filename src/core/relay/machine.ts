@@ -171,9 +171,9 @@ export class RelayMachine implements OffloadingMachine {
       this.scheduleSweep(now);
       return;
     }
-    const heard = peers.lastReceived[peer];
+    const heard = peers.lastReceived.at(peer);
     this.offload.sent(peer);
-    const unanswered = peers.lastSent[peer] > heard && now - heard >= SILENCE_MS;
+    const unanswered = peers.lastSent.at(peer) > heard && now - heard >= SILENCE_MS;
     contacting.send(peer, buffer, start, start + length, now); // R-5
     if (unanswered) contacting.question(peer, buffer, start, now);
   }
@@ -370,7 +370,7 @@ export class RelayMachine implements OffloadingMachine {
       }
     } else if (peers.isValid(peer, now)) {
       // As `revive`, without its search for a contact: a valid peer has none.
-      peers.lastReceived[peer] = now;
+      peers.lastReceived.set(peer, now);
       peers.resetBubbles(peer);
       this.offload.heard(peer, now);
     } else {

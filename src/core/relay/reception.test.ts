@@ -61,7 +61,7 @@ describe('reception', () => {
     expect(rig.delivered).toEqual([]);
     expect(rig.machine.counters.droppedForgedSource).toBe(2);
     const peer = rig.machine.peers.find(CLIENT, 0);
-    expect(rig.machine.peers.lastReceived[peer]).toBe(10_000);
+    expect(rig.machine.peers.lastReceived.at(peer)).toBe(10_000);
     expect(rig.machine.peers.mappedPort[peer]).toBe(4_096);
   });
 

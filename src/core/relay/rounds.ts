@@ -24,7 +24,7 @@ export class Rounds {
     const { counters, hits, peers } = this.context;
     if (peers.hasBubbleBudget(peer, now)) return true;
     const isOther = peers.requestedBy[peer] !== this.networkOf(requester);
-    if ((isThere || isOther) && now - peers.lastBubble[peer] >= GRANT_SPACING_MS) {
+    if ((isThere || isOther) && now - peers.lastBubble.at(peer) >= GRANT_SPACING_MS) {
       peers.grantBubble(peer);
       return true;
     }

@@ -28,7 +28,7 @@ function crowdedRelay(): RelayRole {
     const pair = { mappedAddress: 0x0808_0000 + i, mappedPort: 4_000 };
     const peer = peers.insert(makeTeredoAddress({ server: SERVER, flags: 0, ...pair }), 0);
     [peers.mappedAddress[peer], peers.mappedPort[peer]] = [pair.mappedAddress, pair.mappedPort];
-    peers.lastReceived[peer] = i;
+    peers.lastReceived.set(peer, i);
     peers.trust(peer, i);
     peers.countReceived(peer, 1_000 + i);
   }

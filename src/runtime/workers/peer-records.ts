@@ -53,7 +53,7 @@ function writeRecord(records: Uint8Array, at: number, peers: PeerTable, peer: nu
   view.setUint8(IS_TRUSTED, peers.status[peer] === TRUSTED ? 1 : 0);
   const { receivedPackets, receivedBytes, sentPackets, sentBytes } = peers.trafficOf(peer);
   // Ages: each thread has a clock of its own.
-  const ages = [now - peers.lastReceived[peer]!, now - peers.lastSent[peer]!];
+  const ages = [now - peers.lastReceived.at(peer), now - peers.lastSent.at(peer)];
   const numbers = [receivedPackets, receivedBytes, sentPackets, sentBytes, ...ages];
   for (const [i, number] of numbers.entries()) view.setFloat64(NUMBERS + 8 * i, number);
 }

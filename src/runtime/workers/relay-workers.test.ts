@@ -157,7 +157,7 @@ function recordsWith(client: Ipv6): Uint8Array[] {
   const peer = peers.insert(client, 0);
   peers.mappedPort[peer] = 1_234;
   peers.trust(peer, 0);
-  peers.lastReceived[peer] = 500;
+  peers.lastReceived.set(peer, 500);
   return [...recordsOf(peers, () => 2_000)];
 }
 

@@ -90,7 +90,7 @@ export class ConnectivityTest {
   /** Whether a test of this peer has been sent and may still be answered. */
   isOpen(peer: number, now: number): boolean {
     const { proofHigh, proofLow, lastBubble } = this.context.peers;
-    return (proofHigh[peer] !== 0 || proofLow[peer] !== 0) && now - lastBubble[peer] < TEST_LIFETIME_MS;
+    return (proofHigh[peer] !== 0 || proofLow[peer] !== 0) && now - lastBubble.at(peer) < TEST_LIFETIME_MS;
   }
 
   /** The test has been answered: its nonce is no longer valid. */

@@ -151,13 +151,13 @@ export class LocalDiscovery {
     let peer = peers.find(b, source);
     if (peer === NO_PEER) {
       peer = peers.insert(b, source);
-      peers.lastReceived[peer] = now;
+      peers.lastReceived.set(peer, now);
     }
-    const isNew = now - peers.localSeen[peer] >= LOCAL_PEER_MEMORY_MS;
+    const isNew = now - peers.localSeen.at(peer) >= LOCAL_PEER_MEMORY_MS;
     if (isNew || peers.localAddress[peer] !== address || peers.localPort[peer] !== port) this.greet(now);
     peers.localAddress[peer] = address;
     peers.localPort[peer] = port;
-    peers.localSeen[peer] = now;
+    peers.localSeen.set(peer, now);
     return peer;
   }
 

@@ -104,7 +104,7 @@ export class ForwardedReception {
     const { bubbles, discovery } = this.parts;
     const source = view.ipv6Start + SOURCE;
     if (mappedAddressOf(b, source) !== mapped?.address) return;
-    if (peer !== NO_PEER && now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS) {
+    if (peer !== NO_PEER && now - peers.localSeen.at(peer) < LOCAL_PEER_MEMORY_MS) {
       const [address, port] = [peers.localAddress[peer], peers.localPort[peer]];
       bubbles.reply(b, source, { address, port, socket: SOCKET.service }, now);
     }

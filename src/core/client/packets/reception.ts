@@ -278,7 +278,7 @@ export class Reception {
     return (
       peers.localAddress[peer] === address &&
       peers.localPort[peer] === port &&
-      now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS
+      now - peers.localSeen.at(peer) < LOCAL_PEER_MEMORY_MS
     );
   }
 

@@ -95,7 +95,7 @@ export class Transmission {
   /** Whether a valid peer may no longer be reached. */
   private isToBeAsked(peer: number, now: number): boolean {
     const { contacts, traversal } = this.parts;
-    const silence = now - this.context.peers.lastReceived[peer]!;
+    const silence = now - this.context.peers.lastReceived.at(peer);
     if (silence >= SILENCE_MS || contacts.mayBeElsewhere(peer, now)) return true;
     return silence >= DOUBT_MS && traversal.isUnconfirmed(peer, now);
   }

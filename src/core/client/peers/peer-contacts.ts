@@ -180,8 +180,8 @@ export class PeerContacts {
     const peer = peers.insert(address, 0);
     peers.mappedAddress[peer] = mappedAddress;
     peers.mappedPort[peer] = mappedPort;
-    peers.lastReceived[peer] = lastReceived;
-    peers.lastSent[peer] = lastSent;
+    peers.lastReceived.set(peer, lastReceived);
+    peers.lastSent.set(peer, lastSent);
     this.parts.traversal.adopt(peer, marks, now);
     return peers.trust(peer, now);
   }
@@ -206,14 +206,14 @@ export class PeerContacts {
     const { context } = this;
     const { peers, lastServerContact, silence } = context;
     const silentSince = silence.since;
-    if (receivedAt > peers.lastReceived[peer]) {
+    if (receivedAt > peers.lastReceived.at(peer)) {
       this.revive(peer, receivedAt, now);
       silence.received(receivedAt);
       this.parts.traversal.noteAtPlace(peer, peers.socket[peer], 'packet', receivedAt);
       silence.heardLate(receivedAt, silentSince, lastServerContact);
     }
-    if (sentAt > peers.lastSent[peer]) {
-      peers.lastSent[peer] = sentAt;
+    if (sentAt > peers.lastSent.at(peer)) {
+      peers.lastSent.set(peer, sentAt);
       if (peers.socket[peer] !== SOCKET.service) this.parts.traversal.noteSent(peer, sentAt);
       silence.sentLate(sentAt, lastServerContact);
     }
@@ -223,7 +223,7 @@ export class PeerContacts {
   send(peer: number, buffer: Uint8Array, start: number, end: number, now: number): void {
     const { context } = this;
     const { peers } = context;
-    peers.lastSent[peer] = now;
+    peers.lastSent.set(peer, now);
     context.silence.sent(now);
     context.counters.sentPackets++;
     peers.countSent(peer, end - start);
@@ -261,12 +261,12 @@ export class PeerContacts {
   question(peer: number, now: number): void {
     const { context } = this;
     const isUnconfirmed = this.parts.traversal.isUnconfirmed(peer, now);
-    if (isUnconfirmed) context.silence.tested(context.peers.lastReceived[peer]);
+    if (isUnconfirmed) context.silence.tested(context.peers.lastReceived.at(peer));
     // A question that was not answered may have been lost with a mapping that the peer has opened again since.
     const asked = context.peers.bubbleCount(peer);
     const repeated = DOUBT_SPACING_MS * 2 ** Math.max(0, asked - 1);
     const spacing = isUnconfirmed ? DOUBT_SPACING_MS : asked === 0 ? QUESTION_SPACING_MS : repeated;
-    if (now - context.peers.lastBubble[peer] < spacing || this.isUnderway(peer)) return;
+    if (now - context.peers.lastBubble.at(peer) < spacing || this.isUnderway(peer)) return;
     this.approach(peer, this.mayBeElsewhere(peer, now) ? 2 : 1, true, now);
   }
 
@@ -277,7 +277,7 @@ export class PeerContacts {
    */
   questionMoved(peer: number, via: number, now: number): void {
     const { peers } = this.context;
-    const isSilent = now - peers.lastReceived[peer] >= MOVED_SILENCE_MS;
+    const isSilent = now - peers.lastReceived.at(peer) >= MOVED_SILENCE_MS;
     if (isSilent && this.isMoveDue(peer, now) && this.mayTestMoved(peer, via, now))
       this.parts.test.send(peer, now);
     else this.question(peer, now);
@@ -319,16 +319,16 @@ export class PeerContacts {
   private isMoveDue(peer: number, now: number): boolean {
     const { peers } = this.context;
     if (this.isUnderway(peer)) return false;
-    if (peers.lastBubble[peer] <= peers.lastReceived[peer]) return true;
-    return peers.bubbleCount(peer) === 1 && now - peers.lastBubble[peer] >= MOVED_AGAIN_MS;
+    if (peers.lastBubble.at(peer) <= peers.lastReceived.at(peer)) return true;
+    return peers.bubbleCount(peer) === 1 && now - peers.lastBubble.at(peer) >= MOVED_AGAIN_MS;
   }
 
   private mayTestMoved(peer: number, via: number, now: number): boolean {
     const { peers } = this.context;
     const address = peers.address(peer);
-    const isRepetition = peers.lastBubble[peer] > peers.lastReceived[peer];
+    const isRepetition = peers.lastBubble.at(peer) > peers.lastReceived.at(peer);
     // A test counts as sent to the peer, too; a packet that is sent later is the host's.
-    if (!isRepetition && peers.lastSent[peer] <= peers.lastBubble[peer])
+    if (!isRepetition && peers.lastSent.at(peer) <= peers.lastBubble.at(peer))
       return this.mayCause(address, 0, via, now);
     return this.count(this.unsolicited.takeMoved(address, 0, via, now), address, 0);
   }
@@ -340,7 +340,7 @@ export class PeerContacts {
   /** The peer was heard at `heardAt`: sends the packets that are queued for it. Returns their number. */
   private revive(peer: number, heardAt: number, now: number): number {
     const { context } = this;
-    context.peers.lastReceived[peer] = heardAt;
+    context.peers.lastReceived.set(peer, heardAt);
     context.peers.resetBubbles(peer);
     context.silence.heard(heardAt);
     // A late report may be too old to send by. CL-60
@@ -394,7 +394,7 @@ export class PeerContacts {
   private sendBubbles(peer: number, target: Uint8Array, attempt: number, now: number): void {
     const { peers, mapped } = this.context;
     const { bubbles, discovery, traversal } = this.parts;
-    const local = now - peers.localSeen[peer] < LOCAL_PEER_MEMORY_MS;
+    const local = now - peers.localSeen.at(peer) < LOCAL_PEER_MEMORY_MS;
     if (local) bubbles.sendLocal(target, peers.localAddress[peer], peers.localPort[peer]);
     if (local) discovery.announce(now);
     else if (mappedAddressOf(target, 0) === mapped?.address) discovery.announceSparingly(now);

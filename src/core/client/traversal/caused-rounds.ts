@@ -20,7 +20,7 @@ export class CausedRounds {
   /** Whether another one may go out now. */
   isDue(peer: number, now: number): boolean {
     const last = this.paths.get(peer)?.causedRounds.at(-1) ?? -Infinity;
-    const isSpaced = now - Math.max(this.context.peers.lastBubble[peer]!, last) >= BUBBLE_SPACING_MS;
+    const isSpaced = now - Math.max(this.context.peers.lastBubble.at(peer), last) >= BUBBLE_SPACING_MS;
     return isSpaced && this.isLeft(peer, now);
   }
 
@@ -33,7 +33,7 @@ export class CausedRounds {
   /** One goes out. */
   count(path: PeerPath, now: number): void {
     path.causedRounds = [...path.causedRounds, now].slice(-BUBBLE_BUDGET);
-    this.context.peers.lastSent[path.peer] = now; // the peer is not forgotten before the count is
+    this.context.peers.lastSent.set(path.peer, now); // the peer is not forgotten before the count is
   }
 
   /** Takes one from the budget of guesses that bubbles in the peer's name may begin, of the same size. False: nothing is left. */
@@ -41,7 +41,7 @@ export class CausedRounds {
     const guesses = recent(path.causedGuesses, path, now);
     if (guesses.length >= BUBBLE_BUDGET) return false;
     path.causedGuesses = [...guesses, now];
-    this.context.peers.lastSent[path.peer] = now;
+    this.context.peers.lastSent.set(path.peer, now);
     return true;
   }
 }

@@ -194,7 +194,7 @@ export class PeerSockets {
     if (now - path.lastData < REFRESH_MS) path.refreshes = 0;
     else if (path.refreshes < MAX_REFRESHES) {
       path.refreshes++;
-      peers.lastBubble[peer] = now; // otherwise the peer would be forgotten before the last refresh
+      peers.lastBubble.set(peer, now); // otherwise the peer would be forgotten before the last refresh
       const [address, port] = [peers.mappedAddress[peer]!, peers.mappedPort[peer]!];
       this.bubbles.confirm(peer, path.nonceReceived, { address, port, socket: path.ownSocket }, now);
     } else {

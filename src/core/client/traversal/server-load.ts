@@ -60,7 +60,7 @@ export class ServerLoadReduction {
   /** Its place is known, and nothing was exchanged for so long that the place has to be confirmed. */
   private isIdle(peer: number, now: number): boolean {
     const { peers } = this.context;
-    const last = Math.max(peers.lastReceived[peer]!, peers.lastSent[peer]!);
+    const last = Math.max(peers.lastReceived.at(peer), peers.lastSent.at(peer));
     return peers.status[peer] === TRUSTED && now - last >= PEER_VALIDITY_MS;
   }
 }

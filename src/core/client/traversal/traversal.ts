@@ -109,7 +109,7 @@ export class Traversal {
 
   /** A peer that a predecessor has reached by the service port. */
   adopt(peer: number, marks: number, now: number): void {
-    const heardAt = this.context.peers.lastReceived[peer]!;
+    const heardAt = this.context.peers.lastReceived.at(peer);
     if (marks !== 0) adoptMarks(this.paths.provide(peer), marks, heardAt, now);
   }
 
