@@ -31,20 +31,24 @@ static __always_inline struct pair_queue *queue_of(__u32 at)
 	return bpf_map_lookup_elem(&pair_queues, &at);
 }
 
+/* The longest TCP header. */
+#define TCP_MOST 60
+
 /*
  * Whether a segment only acknowledges. The kernel does not merge these. They may overtake data in the other direction's segments: TCP takes
  * an old number for what it is.
  */
 static __always_inline bool only_acknowledges(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
 {
+	__u32 length = bpf_ntohs(inner->payload_len);
 	struct {
 		__u8 lengths;
 		__u8 flags;
 	} tcp;
 
-	if (skb->gso_size || bpf_skb_load_bytes(skb, at + sizeof(*inner) + TCP_LENGTH, &tcp, sizeof(tcp)))
+	if (length > TCP_MOST || skb->gso_size || bpf_skb_load_bytes(skb, at + sizeof(*inner) + TCP_LENGTH, &tcp, sizeof(tcp)))
 		return false;
-	return tcp.flags == TCP_ONLY_ACKNOWLEDGES && bpf_ntohs(inner->payload_len) == (tcp.lengths >> 4) * 4;
+	return tcp.flags == TCP_ONLY_ACKNOWLEDGES && length == (tcp.lengths >> 4) * 4;
 }
 
 static __always_inline bool is_stuck(const struct pair_queue *queue, __u32 units)
@@ -78,12 +82,13 @@ static __always_inline __u32 pair_queue_for(struct __sk_buff *skb, __u32 at, con
 
 	if (skb->gso_size && uplink->last_super != units)
 		uplink->last_super = units;
-	number = bpf_get_smp_processor_id() % (queues ?: 1);
+	number = bpf_get_smp_processor_id();
+	if (number >= queues)
+		number %= queues ?: 1;
 	queue = queue_of(number);
 	if (!queue || only_acknowledges(skb, at, inner) || !takes_pair(queue, uplink, packets, units))
 		return 0;
 	__sync_fetch_and_add(&queue->sent, packets);
-	count(COUNT_inMerging, packets);
 	return number + 1;
 }
 
@@ -127,7 +132,7 @@ SEC("tc")
 int merged(struct __sk_buff *skb)
 {
 	struct ethhdr *ethernet = (void *)(long)skb->data;
-	__u32 zero = 0, number;
+	__u32 zero = 0, number, packets = skb->gso_segs ?: 1;
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 	struct pair_queue *queue;
 
@@ -138,9 +143,10 @@ int merged(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	queue = queue_of(number - 1);
 	if (queue) {
-		__sync_fetch_and_add(&queue->arrived, skb->gso_segs ?: 1);
+		__sync_fetch_and_add(&queue->arrived, packets);
 		queue->arrived_at = bpf_ktime_get_coarse_ns() >> UNIT_SHIFT;
 	}
+	count(COUNT_inMerging, packets);
 	bpf_skb_change_type(skb, PACKET_HOST);
 	return bpf_redirect(c->tunnel, BPF_F_INGRESS);
 }

@@ -48,7 +48,7 @@
 	X(reportsLate)           /* no room in the ring of reports; the next packet tries again */                               \
 	X(talliesLost)           /* of native prefixes: there were too many prefixes at once */                                  \
 	X(inDriver)              /* those of carriedIn that were unwrapped in a driver */                                        \
-	X(inMerging)             /* those of carriedIn that were sent into the merging pair */
+	X(inMerging)             /* those of carriedIn that went through the merging pair */
 
 /* The most interfaces by which peers are reached. */
 #define MAX_UPLINKS 16

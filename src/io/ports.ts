@@ -183,7 +183,7 @@ export type XdpWish = (typeof XDP_WISHES)[number];
 
 /**
  * Whether TCP segments are merged behind the programs at tc, in a pair of virtual interfaces. `auto`: where the interface by which they come merges packets,
- * too; `on`: wherever no program is in the driver; `off`: nowhere.
+ * too, and those to which they go on do not cut them again; `on`: wherever no program is in the driver; `off`: nowhere.
  */
 export const MERGE_WISHES = ['auto', 'on', 'off'] as const;
 export type MergeWish = (typeof MERGE_WISHES)[number];
@@ -264,6 +264,8 @@ export interface KernelPathOptions {
   readonly xdp?: XdpWish | undefined;
   /** Default `auto`. */
   readonly merge?: MergeWish | undefined;
+  /** Whether packets from the tunnel go on to other hosts. Default false. */
+  readonly forwards?: boolean | undefined;
 }
 
 /**

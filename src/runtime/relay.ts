@@ -186,6 +186,7 @@ export class Relay extends EventEmitter<RelayEvents> {
             limitHits: this.machine.limitHits,
             xdp: settings.xdp,
             merge: settings.merge,
+            forwards: settings.serve !== undefined,
           }),
         configure: (kernelPath) => kernelPath.setServed(this.served),
         udp,

@@ -1,4 +1,5 @@
 /** Segments merged behind the program at tc, in a pair of virtual interfaces: adr/0036. */
+import { readFileSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import {
   Internet,
@@ -77,6 +78,19 @@ test('it is off when that is wished, and there is a reason; there is no pair', a
   expect(hasPair(client)).toBe(false);
 });
 
+test('a relay whose native side takes only single packets: by itself it merges nothing', async () => {
+  await using net = new Internet();
+  net.relay.execute('ethtool', '-K', 'v6', 'tso', 'off');
+  await start(net, 'auto');
+  expect((await kernelPathOf(net.relay, 'relay')).uplinks).toMatchObject([
+    {
+      merging: false,
+      withoutMerging: 'at v6 the kernel would cut merged packets again (tcp-segmentation-offload)',
+    },
+  ]);
+  expect(hasPair(net.relay)).toBe(false);
+});
+
 test('the pair has no address and no route; it ends with the program, or is used by the next one after a kill', async () => {
   await using net = new Internet();
   const { client, running } = await start(net, 'auto');
@@ -130,6 +144,33 @@ test('a restart: the next process makes another pair; after a kill it uses the s
   await until('the end of the pair', () => !hasPair(net.relay) || undefined);
 });
 
+const BREAKS: readonly (readonly [string, (host: Namespace, pid: number) => unknown])[] = [
+  ['removes the pair', (host) => host.ip('link', 'delete', FIRST_END)],
+  ['takes the first end down', (host) => host.ip('link', 'set', FIRST_END, 'down')],
+  ['takes the second end down', (host) => host.ip('link', 'set', SECOND_END, 'down')],
+  ['detaches the program', detachMerged],
+];
+
+test('another process breaks the pair: TCP goes on, and after seconds segments are merged again', async () => {
+  await using net = new Internet();
+  const { client, address, running } = await start(net, 'auto');
+  const mergedOnes = async (): Promise<number> =>
+    (await kernelPathOf(client, 'client')).counters!['inMerging']!;
+  for (const [what, breakIt] of BREAKS) {
+    const whole = transfer(net.native, client, address, 100_000_000);
+    const before = await mergedOnes();
+    await until('segments in the pair', async () => (await mergedOnes()) > before + 100 || undefined);
+    breakIt(client, running.child.pid!);
+    expect(await whole, what).toMatchObject({ whole: true });
+    await until(`merging after a process ${what}`, async () => {
+      const before = await mergedOnes();
+      await transfer(net.native, client, address, FEW);
+      return (await mergedOnes()) > before + FEW / 1_220 || undefined;
+    });
+  }
+  expect((await kernelPathOf(client, 'client')).uplinks).toMatchObject([{ merging: true }]);
+});
+
 function asHardware(host: Namespace, role: Role): void {
   host.execute('ethtool', '-K', UPLINK[role], 'gro', 'on', 'tso', 'off');
 }
@@ -155,6 +196,16 @@ function hasPair(host: Namespace): boolean {
 /** Of the first end. */
 function indexOf(host: Namespace): number {
   return links(host).find(({ ifname }) => ifname === FIRST_END)!.ifindex;
+}
+
+/** Detaches the program at the second end. Of each link the kernel shows to which interface it belongs. */
+function detachMerged(host: Namespace, pid: number): void {
+  const index = links(host).find(({ ifname }) => ifname === SECOND_END)!.ifindex;
+  const infos = readdirSync(`/proc/${pid}/fdinfo`).map((fd) =>
+    readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'),
+  );
+  const info = infos.find((one) => new RegExp(`^ifindex:\\s+${index}$`, 'm').test(one))!;
+  host.execute('bpftool', 'link', 'detach', 'id', /^link_id:\s+(\d+)$/m.exec(info)![1]!);
 }
 
 /** Packets for which there was no room in the pair. */

@@ -20,7 +20,14 @@ test('the next hop of the first destination asked for does not apply to all othe
   const device = network();
   const program = loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: 1 << 16 });
   const ipv4Subnets = () => [{ interface: 'link0', address: OWN, prefixLength: 24 }];
-  const merging = new Merging({ program, config: {} as never, wish: 'off', tunnel: 'said', handle: 1 });
+  const merging = new Merging({
+    program,
+    config: {} as never,
+    wish: 'off',
+    tunnel: 'said',
+    handle: 1,
+    forwards: false,
+  });
   const local = { address: 0, port: PORT };
   const uplinks = new Uplinks(program, { ipv4Subnets } as never, local, 1, 'off', merging);
   const routes = new RouteQuery(0, PORT);

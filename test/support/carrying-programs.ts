@@ -34,7 +34,7 @@ const REPORTS = 1 << 16;
 const LOOPBACK = 1;
 const XDP_PASS = 2;
 /** The beginning of the address of the merging pair's first end. */
-const PAIR = Uint8Array.of(2, 0x7e, 0, 1);
+export const PAIR = Uint8Array.of(2, 0x7e, 0, 1);
 /** Octets in front of a frame that the driver's program has changed. */
 const MARK = 8;
 

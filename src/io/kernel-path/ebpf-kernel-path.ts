@@ -680,8 +680,8 @@ export class EbpfKernelPath implements KernelPath {
 
   private makeMerging(): Merging {
     const { program, config, handle, handover } = this;
-    const { tunnel, merge: wish = 'auto' } = this.options;
-    return new Merging({ program, config, wish, tunnel, handle, links: handover?.links });
+    const { tunnel, merge: wish = 'auto', forwards = false } = this.options;
+    return new Merging({ program, config, wish, tunnel, forwards, handle, links: handover?.links });
   }
 
   private makeProofs(entropy: Entropy): PathProofs {

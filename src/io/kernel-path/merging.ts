@@ -18,12 +18,18 @@ import {
 } from '../../linux/merging-pair.ts';
 import type { MergingPair } from '../../linux/merging-pair.ts';
 import { featuresOf } from '../../linux/offloads.ts';
+import { ipv6Addresses } from '../../linux/proc.ts';
 import { countSystemFailure, isShortage } from '../../linux/system-failures.ts';
+import { isNative } from '../../wire/index.ts';
 import type { MergeWish } from '../ports.ts';
 import type { ProgramConfig } from './program-config.ts';
 
 /** Where it is off, the host wants no merged packets. */
 const GRO = 'rx-gro';
+/** Where it is off, the kernel cuts merged packets again, which costs what the merging saves. */
+const TSO = 'tx-tcp6-segmentation';
+/** The most interfaces with IPv6 that are examined. */
+const MOST_WITH_IPV6 = 16;
 /** More queues than this have no use: several processors share one then. */
 const QUEUES = Math.min(possibleProcessors(), MAX_PAIR_QUEUES);
 
@@ -38,6 +44,8 @@ export interface MergingOptions {
   readonly tunnel: string;
   /** Of the filter at the second end, before kernel 6.6. */
   readonly handle: number;
+  /** Whether packets go on to other hosts. */
+  readonly forwards: boolean;
   readonly links?: LinkStore | undefined;
 }
 
@@ -124,10 +132,23 @@ export class Merging {
     const { wish } = this.options;
     if (wish === 'off') return 'switched off';
     if (hasXdp) return 'the program in the driver comes before the merging of the kernel';
-    const isMerging = ({ name }: Link): boolean => featuresOf(name)?.active.has(GRO) === true;
-    if (wish === 'auto' && !ingress.every(isMerging))
+    if (wish === 'on') return undefined;
+    if (!ingress.every(({ name }) => featuresOf(name)?.active.has(GRO) === true))
       return 'the interface does not merge packets (generic-receive-offload)';
-    return undefined;
+    const cutting = this.cuttingInterface();
+    return cutting && `at ${cutting} the kernel would cut merged packets again (tcp-segmentation-offload)`;
+  }
+
+  /** An interface to which packets may go on, and that takes only single ones. */
+  private cuttingInterface(): string | undefined {
+    const { forwards, tunnel } = this.options;
+    if (!forwards) return undefined;
+    const beyond = ipv6Addresses().filter((one) => isNative(one.address, 0));
+    const names = [...new Set(beyond.map(({ interface: name }) => name))];
+    return names
+      .filter((name) => name !== 'lo' && name !== tunnel)
+      .slice(0, MOST_WITH_IPV6)
+      .find((name) => featuresOf(name)?.active.has(TSO) !== true);
   }
 
   private make(): void {
