@@ -6,15 +6,16 @@ import { describeService } from '../support/fake-gateway.ts';
 import { ownStateDirectory } from '../support/port-mapping.ts';
 import { spawnTeredo, startClient, startServer } from '../support/roles.ts';
 import { answerSearches } from '../support/ssdp-neighbour.ts';
+import { timeToEnd } from '../support/stopwatch.ts';
 
 ownStateDirectory();
 
 const LIMIT_MS = 5_000;
 
 async function msToEnd(role: Running): Promise<number> {
-  const begun = performance.now();
-  expect(await role.stop()).toBe(0);
-  return performance.now() - begun;
+  const ms = await timeToEnd(role.pid, role.stop());
+  expect(await role.exited).toBe(0);
+  return ms;
 }
 
 /** An HTTP server that answers each request with these octets, and then neither sends more nor closes. */

@@ -7,7 +7,7 @@ import type { Namespace, NatBehaviour, NatExtras, Running } from '../../src/lab/
 import { IS_ALL, everyNth } from '../support/extent.ts';
 import { Gateway } from '../support/miniupnpd.ts';
 import { PROGRAM, startServer } from '../support/roles.ts';
-import { stopwatch } from '../support/stopwatch.ts';
+import { timeToEnd } from '../support/stopwatch.ts';
 
 interface Report {
   readonly version: number;
@@ -29,11 +29,8 @@ async function netcheck(
 ): Promise<{ readonly status: number; readonly stdout: string; readonly tookMs: number }> {
   const running = host.spawn(process.execPath, [PROGRAM, 'netcheck', '--server', SERVER_ADDRESS, ...args]);
   preferred(running);
-  const watch = stopwatch(() => [running.pid]);
-  const looks = setInterval(watch, 20);
-  const status = await running.exited;
-  clearInterval(looks);
-  return { status, stdout: running.stdout, tookMs: watch() };
+  const tookMs = await timeToEnd(running.pid, running.exited);
+  return { status: await running.exited, stdout: running.stdout, tookMs };
 }
 
 async function reported(behaviour: NatBehaviour, extras: NatExtras = {}, ...args: string[]): Promise<Report> {

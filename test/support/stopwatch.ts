@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 
+const LOOK_MS = 20;
+
 /**
  * The time since the call, ms, without the time for which this thread, or one of these processes, could run and waited for a processor: other programs of the
  * machine have taken that time. What a process waits for by itself counts, such as a timer or an answer. For upper limits: a timer may run out meanwhile.
@@ -14,6 +16,15 @@ export function stopwatch(processes: () => readonly number[] = () => []): () => 
     for (const [thread, ms] of waits(processes())) latest.set(thread, ms);
     return [...latest].reduce((left, [thread, ms]) => left - ms + (before.get(thread) ?? 0), passed);
   };
+}
+
+/** The same, until a process has ended. */
+export async function timeToEnd(pid: number, ended: Promise<unknown>): Promise<number> {
+  const watch = stopwatch(() => [pid]);
+  const looks = setInterval(watch, LOOK_MS);
+  await ended;
+  clearInterval(looks);
+  return watch();
 }
 
 /** How long each thread has waited for a processor since it began. Of the processes the main threads: the others compile, collect and read files. */
