@@ -14,6 +14,9 @@ export function execute(command: string, args: readonly string[], input?: string
   return stdout;
 }
 
+/** A condition that comes late is no fault while other programs use the machine. */
+const PATIENCE_MS = 30_000;
+
 /** Time for a program to end after SIGTERM. */
 const END_MS = 10_000;
 
@@ -69,7 +72,7 @@ export class Running {
   }
 
   /** Resolves when the output matches. Rejects, with the output, after `timeoutMs` or when the program has ended. */
-  waitFor(pattern: RegExp, timeoutMs = 15_000): Promise<RegExpMatchArray> {
+  waitFor(pattern: RegExp, timeoutMs = PATIENCE_MS): Promise<RegExpMatchArray> {
     return new Promise((resolve, reject) => {
       const done = (): void => {
         clearTimeout(timer);
@@ -120,7 +123,7 @@ export class Running {
 export async function until<T>(
   goal: string,
   look: () => T | undefined | Promise<T | undefined>,
-  timeoutMs = 15_000,
+  timeoutMs = PATIENCE_MS,
   everyMs = 50,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;

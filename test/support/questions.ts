@@ -35,14 +35,15 @@ export class Questions {
   ): Promise<Questions> {
     const hex = toHex(Uint8Array.of(...AUTHENTICATION, ...solicitation()));
     const running = host.spawn(process.execPath, [SCRIPT, from, hex, String(everyMs), ...to]);
-    await running.waitFor(new RegExp(`(answered[^]*){${to.length}}`), 10_000);
+    await running.waitFor(new RegExp(`(answered[^]*){${to.length}}`), 30_000);
     return new Questions(running);
   }
 
   /** Ends them. */
   async results(): Promise<readonly Answered[]> {
-    await this.running.stop();
-    const [, results] = /results (.*)/.exec(this.running.output)!;
+    this.running.kill();
+    const [, results] = await this.running.waitFor(/results (.*)\n/, 30_000);
+    await this.running.exited;
     return JSON.parse(results!) as Answered[];
   }
 }
