@@ -1,7 +1,7 @@
 /** The list of a relay whose peers the kernel carries. With 100,000 of them a page takes about a second, and blocks the event loop for at most 5 ms at a time. */
 import { connect } from 'node:net';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
-import { blocksDuring, blocksInWords, tooLong } from '../support/blocks.ts';
+import { blocksDuring, blocksInWords, heldMemory, tooLong } from '../support/blocks.ts';
 import type { Block } from '../support/blocks.ts';
 import { carriedRelay } from '../support/carried-relay.ts';
 import { IS_ALL } from '../support/extent.ts';
@@ -70,14 +70,14 @@ test('a list that is not read takes little memory, and delays no other', async (
     onTestFinished(() => void socket.destroy());
     socket.pause();
   };
-  const before = process.memoryUsage().rss;
+  const before = heldMemory();
   for (let i = 0; i < 20; i++) unread();
   for (let i = 0; i < 20; i++) {
     const watch = stopwatch();
     expect((await get('/livez', { socketPath })).status).toBe(200);
     expect(watch()).toBeLessThan(1_000);
   }
-  const grown = (process.memoryUsage().rss - before) / 2 ** 20;
+  const grown = heldMemory() - before;
   process.stdout.write(`20 lists of ${PEERS} peers that are not read: memory +${grown.toFixed(1)} MB\n`);
   expect(grown).toBeLessThan(20);
 });
