@@ -13,7 +13,8 @@ export function firstPeers(peers: readonly PeerStatus[], order: PeerOrder, count
 export interface RankedPeer {
   /** In both directions. */
   readonly octets: number;
-  readonly receivedSecondsAgo: number | undefined;
+  /** Milliseconds, on the same clock for all pages; -Infinity: never. */
+  readonly receivedAt: number;
   /** Asked for at once, or never. */
   address(): string;
   /** Of the peer with this address; undefined: it has gone meanwhile. */
@@ -78,9 +79,8 @@ export class FirstPeers {
     return last === undefined ? undefined : `${last.rank},${last.address}`;
   }
 
-  /** `now`: milliseconds, on the same clock for all pages. */
-  add(peer: RankedPeer, now: number): void {
-    const added = new Candidate(peer, lastingRank(peer, this.order, now));
+  add(peer: RankedPeer): void {
+    const added = new Candidate(peer, lastingRank(peer, this.order));
     if (this.after !== undefined && !isBefore(this.after, added)) return;
     if (this.last !== undefined && !isBefore(added, this.last)) {
       this.hasMore = true;
@@ -117,11 +117,9 @@ function isBefore(one: Place, other: Place): boolean {
 const NEVER = -1e15;
 
 /** A rank that does not change while nothing comes: of the time, and not of the age. */
-function lastingRank({ octets, receivedSecondsAgo }: RankedPeer, order: PeerOrder, now: number): number {
+function lastingRank({ octets, receivedAt }: RankedPeer, order: PeerOrder): number {
   if (order === 'traffic') return octets;
-  return receivedSecondsAgo === undefined
-    ? NEVER
-    : Math.round(now / 100) - Math.round(receivedSecondsAgo * 10);
+  return receivedAt === -Infinity ? NEVER : Math.round(receivedAt);
 }
 
 function rankOf({ receivedBytes, sentBytes, receivedSecondsAgo }: PeerStatus, order: PeerOrder): number {

@@ -164,10 +164,9 @@ export class RelayRole implements Role {
   }
 
   private ranked(peer: number, unreportedOctets: number): RankedPeer {
-    const { peers, now } = this.relay;
+    const { peers } = this.relay;
     const octets = octetsOf(peers.trafficOf(peer)) + unreportedOctets;
-    const { receivedSecondsAgo } = secondsAgo(peers.lastReceived.at(peer), -Infinity, now);
-    return new RankedClient(this, peer, octets, receivedSecondsAgo);
+    return new RankedClient(this, peer, octets, peers.lastReceived.at(peer));
   }
 
   /** Made one by one, while the relay works on. */
@@ -207,15 +206,15 @@ export class RelayRole implements Role {
 /** Small: there is one of each peer. */
 class RankedClient implements RankedPeer {
   readonly octets: number;
-  readonly receivedSecondsAgo: number | undefined;
+  readonly receivedAt: number;
   private readonly role: RelayRole;
   private readonly peer: number;
 
-  constructor(role: RelayRole, peer: number, octets: number, receivedSecondsAgo: number | undefined) {
+  constructor(role: RelayRole, peer: number, octets: number, receivedAt: number) {
     this.role = role;
     this.peer = peer;
     this.octets = octets;
-    this.receivedSecondsAgo = receivedSecondsAgo;
+    this.receivedAt = receivedAt;
   }
 
   address(): string {
@@ -230,13 +229,13 @@ class RankedClient implements RankedPeer {
 /** Of a peer of another worker. */
 class RecordedClient implements RankedPeer {
   readonly octets: number;
-  readonly receivedSecondsAgo: number | undefined;
+  readonly receivedAt: number;
   private readonly peer: RecordedPeer;
   private readonly now: number;
 
   constructor(peer: RecordedPeer, now: number) {
     this.octets = octetsOf(peer);
-    this.receivedSecondsAgo = secondsAgo(peer.lastReceived, -Infinity, now).receivedSecondsAgo;
+    this.receivedAt = peer.lastReceived;
     this.peer = peer;
     this.now = now;
   }

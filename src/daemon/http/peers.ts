@@ -54,11 +54,16 @@ function* ranked(peers: Iterable<PeerStatus>): Generator<RankedPeer> {
     const { address, receivedBytes, sentBytes, receivedSecondsAgo } = peer;
     yield {
       octets: receivedBytes + sentBytes,
-      receivedSecondsAgo,
+      receivedAt: receivedSecondsAgo === undefined ? -Infinity : timeOf(receivedSecondsAgo),
       address: () => address,
       status: () => peer,
     };
   }
+}
+
+/** In tenths of a second, as the age is: so it is the same on all pages. */
+function timeOf(secondsAgo: number): number {
+  return 100 * (Math.round(performance.now() / 100) - Math.round(secondsAgo * 10));
 }
 
 /** In many turns. */
@@ -77,7 +82,7 @@ function lookAtSome(left: Iterator<RankedPeer | undefined>, first: FirstPeers): 
   while (performance.now() - begun < PIECE_MS) {
     const { done, value } = left.next();
     if (done === true) return true;
-    if (value !== undefined) first.add(value, performance.now());
+    if (value !== undefined) first.add(value);
   }
   return false;
 }
