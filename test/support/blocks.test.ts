@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { blocksDuring, tooLong } from './blocks.ts';
+import { blocksDuring, faultOfAll, tooLong } from './blocks.ts';
 import type { Block } from './blocks.ts';
 import { threadTimeMs } from '../../src/io/thread-time.ts';
 
@@ -29,4 +29,10 @@ test('a block in one request of six is found, and a very long one among all', ()
     '7.00 ms with garbage collection, 7.00 ms with garbage collection; of 120 turns',
   );
   expect(tooLong(blocks(21, 120), 12, 5)).toBe('21.00 ms with garbage collection; of 120 turns');
+});
+
+test('a fault of each round is a fault; one of some rounds is none', async () => {
+  const rounds = (...faults: (string | undefined)[]) => faultOfAll(faults.length, async () => faults.shift());
+  expect(await rounds('5 ms', '6 ms')).toBe('5 ms\n6 ms');
+  expect(await rounds('5 ms', undefined, '6 ms')).toBeUndefined();
 });

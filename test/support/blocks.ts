@@ -90,6 +90,23 @@ export function tooLong(blocks: readonly Block[], requests: number, mostMs: numb
   return `${inWords.join(', ')}; of ${blocks.length} turns`;
 }
 
+/**
+ * The faults of so many rounds; undefined where one has none. A block of the work itself comes in each. One that the machine adds, such as the time of a
+ * hypervisor, does not.
+ */
+export async function faultOfAll(
+  rounds: number,
+  round: () => Promise<string | undefined>,
+): Promise<string | undefined> {
+  const faults: string[] = [];
+  for (let i = 0; i < rounds; i++) {
+    const fault = await round();
+    if (fault === undefined) return undefined;
+    faults.push(fault);
+  }
+  return faults.join('\n');
+}
+
 /** For the output of a test. */
 export function blocksInWords(blocks: readonly Block[]): string {
   const longest = (some: readonly Block[]): string => Math.max(0, ...some.map(({ ms }) => ms)).toFixed(2);
