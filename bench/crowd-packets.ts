@@ -31,10 +31,10 @@ export interface PacketSender {
 /** What packets do: `down` from the native host to clients, `up` back, both by a relay; the other two the same as plain IPv6. */
 export type Way = 'up' | 'down' | 'plain-up' | 'plain-down';
 
-/** `size`: of the IPv6 packet. */
-export function openSender(way: Way, size: number): PacketSender {
-  if (way === 'up') return openUp(size);
-  if (way === 'down') return openRaw(makePacket(parseIpv6(NATIVE)!, teredoAddress(0), size), size);
+/** `size`: of the IPv6 packet. `host`: at the other end. */
+export function openSender(way: Way, size: number, host: string): PacketSender {
+  if (way === 'up') return openUp(size, parseIpv6(host)!);
+  if (way === 'down') return openRaw(makePacket(parseIpv6(host)!, teredoAddress(0), size), size);
   const [from, to] = way === 'plain-up' ? [PLAIN.crowd, PLAIN.toNative] : [NATIVE, PLAIN.toClients];
   const sender = openRaw(makeUdpPacket(parseIpv6(from)!, parseIpv6(`${to}1`)!, size), size);
   return { ...sender, add: () => sender.add(undefined) };
@@ -52,9 +52,9 @@ function openRaw(packet: Uint8Array, size: number): { add(client: number | undef
   };
 }
 
-/** Sends from clients to the native host through the relay. */
-function openUp(size: number): PacketSender {
-  const inner = makePacket(teredoAddress(0), parseIpv6(NATIVE)!, size);
+/** Sends from clients to a host behind the relay, or behind the client under test. */
+function openUp(size: number, host: Ipv6): PacketSender {
+  const inner = makePacket(teredoAddress(0), host, size);
   const packet = new Uint8Array(OUTSIDE + size);
   packet.set(inner, OUTSIDE);
   // The kernel fills in length and checksum of the IPv4 header. It would also fill in an identification of 0, which takes longer the more

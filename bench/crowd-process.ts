@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { AT_CLIENTS, AT_NATIVE, arrivalCounter, rest, watchArrivals } from './crowd-counter.ts';
-import type { Load, Meeting, Sent, Share } from './crowd-worker.ts';
+import type { Load, Meeting, Place, Sent, Share } from './crowd-worker.ts';
 
 /** A task of the crowd, for this many threads. */
 export type Task = (Meeting | Load) & { readonly generators: number };
@@ -22,13 +22,13 @@ const workers: Worker[] = [];
 setInterval(() => {}, 60_000); // keeps the process alive
 
 process.on('SIGUSR2', () => {
-  void perform(JSON.parse(readFileSync(file!, 'utf8')) as Task).then((crossing) => {
+  void perform(JSON.parse(readFileSync(file!, 'utf8')) as Task & Place).then((crossing) => {
     process.stdout.write(`done ${JSON.stringify(crossing)}\n`);
   });
 });
 process.stdout.write('ready\n');
 
-async function perform(task: Task): Promise<Crossing> {
+async function perform(task: Task & Place): Promise<Crossing> {
   const isUp = task.kind === 'load' && (task.way === 'up' || task.way === 'plain-up');
   const count = arrivalCounter(arrivals, isUp ? AT_NATIVE : AT_CLIENTS);
   const before = count();

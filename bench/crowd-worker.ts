@@ -24,7 +24,12 @@ export interface Load {
 }
 
 /** A task of one thread: the `nth` of `of`, which share the clients. */
-export type Share = (Meeting | Load) & { readonly nth: number; readonly of: number };
+export type Share = (Meeting | Load) & Place & { readonly nth: number; readonly of: number };
+
+/** The host at the other end of all packets. */
+export interface Place {
+  readonly host: string;
+}
 
 export interface Sent {
   readonly sent: number;
@@ -50,8 +55,8 @@ parentPort!.on('message', (share: Share) => {
   parentPort!.postMessage(share.kind === 'meet' ? meet(share) : load(share));
 });
 
-function meet({ from, to, seconds, nth, of }: Meeting & Share): Sent {
-  const sender = senderOf('down', 128);
+function meet({ from, to, seconds, nth, of, host }: Meeting & Share): Sent {
+  const sender = senderOf('down', 128, host);
   const lanes = [...Array(LANES).keys()].filter((lane) => lane % of === nth);
   const count = arrivalCounter(arrivals, AT_CLIENTS, lanes);
   const [begun, before] = [performance.now(), count()];
@@ -74,8 +79,8 @@ function meet({ from, to, seconds, nth, of }: Meeting & Share): Sent {
   return { sent, took: (last - begun) / 1_000 };
 }
 
-function load({ way, clients, size, perSecond, seconds, nth, of }: Load & Share): Sent {
-  const sender = senderOf(way, size);
+function load({ way, clients, size, perSecond, seconds, nth, of, host }: Load & Share): Sent {
+  const sender = senderOf(way, size, host);
   const begun = performance.now();
   let [sent, at] = [0, nth % clients];
   for (let ms = 0; ms < seconds * 1_000; ms = performance.now() - begun) {
@@ -93,9 +98,9 @@ function load({ way, clients, size, perSecond, seconds, nth, of }: Load & Share)
   return { sent, took: (performance.now() - begun) / 1_000 };
 }
 
-function senderOf(way: Way, size: number): PacketSender {
-  const key = `${way} ${size}`;
-  const sender = senders.get(key) ?? openSender(way, size);
+function senderOf(way: Way, size: number, host: string): PacketSender {
+  const key = `${way} ${size} ${host}`;
+  const sender = senders.get(key) ?? openSender(way, size, host);
   senders.set(key, sender);
   return sender;
 }

@@ -12,11 +12,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Internet } from '../src/lab/index.ts';
-import type { Running } from '../src/lab/index.ts';
+import { Internet, RELAY_ADDRESS, until } from '../src/lab/index.ts';
+import type { Namespace, Running } from '../src/lab/index.ts';
 import { Answers } from './answers.ts';
 import { BpfObject } from './bpf-object.ts';
-import { CLIENTS_NETWORK, CROWD_ADDRESS, NATIVE, NATIVE_GATEWAY, PLAIN } from './crowd-addresses.ts';
+import {
+  CLIENTS_NETWORK,
+  CROWD_ADDRESS,
+  NATIVE,
+  NATIVE_GATEWAY,
+  PLAIN,
+  RELAY_PORT,
+} from './crowd-addresses.ts';
 import type { Crossing, Task } from './crowd-process.ts';
 import type { Way } from './crowd-packets.ts';
 import type { Direction } from './iperf.ts';
@@ -24,7 +31,7 @@ import { setLinks } from './links.ts';
 import { readDrops } from './machine/drops.ts';
 import type { Drops } from './machine/drops.ts';
 import type { TeredoVariant } from './seats.ts';
-import { programDrops, startRelay } from './variants.ts';
+import { programDrops, startLoneClient, startRelay, startServer } from './variants.ts';
 
 const PROCESS = fileURLToPath(new URL('./crowd-process.js', import.meta.url));
 /** For a million clients. */
@@ -54,6 +61,8 @@ export class Crowd {
   private readonly folder: string;
   /** Whether the relay is this program, and says what it dropped. */
   private isOurs = false;
+  /** At the other end of all packets. */
+  private host: string = NATIVE;
 
   private constructor(net: Internet, crowd: Running, folder: string, program: Running | undefined) {
     this.net = net;
@@ -72,6 +81,20 @@ export class Crowd {
       variant === 'null' ? routePlainly(net) : startRelay(net, variant, NO_LIMIT, nodeOptions, workers),
     );
     crowd.isOurs = variant === 'user' || variant === 'kernel';
+    return crowd;
+  }
+
+  /** With a client on the user path, without a NAT: its host is at the far end of the link, in the crowd's namespace. */
+  static async openClient(workers: number): Promise<Crowd> {
+    let host = '';
+    const crowd = await Crowd.openWith(async (net) => {
+      await startServer(net, 'user');
+      const program = await startLoneClient(net.relay, RELAY_ADDRESS, RELAY_PORT, workers);
+      host = await addressOn(net.relay);
+      moveHost(net, host);
+      return program;
+    });
+    crowd.host = host;
     return crowd;
   }
 
@@ -124,7 +147,7 @@ export class Crowd {
   }
 
   private async perform(task: Task): Promise<Crossing> {
-    writeFileSync(taskFile(this.folder), JSON.stringify(task));
+    writeFileSync(taskFile(this.folder), JSON.stringify({ ...task, host: this.host }));
     return JSON.parse(await this.crowd.ask(task.seconds * 1_000 + 20_000)) as Crossing;
   }
 }
@@ -141,4 +164,21 @@ function routePlainly({ relay, lab }: Internet): undefined {
   relay.ip('-6', 'route', 'add', `${PLAIN.toNative}/64`, 'via', NATIVE, 'dev', 'v6c');
   relay.ip('-6', 'route', 'add', `${PLAIN.toClients}/64`, 'via', PLAIN.crowd, 'dev', 'wan');
   return undefined;
+}
+
+/** The Teredo address of the program in this namespace. */
+async function addressOn(host: Namespace): Promise<string> {
+  return await until('the Teredo address', () => {
+    const all = host.ip('-6', '-o', 'addr', 'show', 'dev', 'teredo', 'scope', 'global');
+    return /inet6 (2001:0:[^/]+)/.exec(all)?.[1];
+  });
+}
+
+/** Packets for this address of the client come out of the tunnel and go on to the crowd, which sends from it, too. */
+function moveHost({ relay }: Internet, address: string): void {
+  const rule = (...args: string[]): void => void relay.ip('-6', 'rule', ...args);
+  rule('add', 'pref', '10', 'iif', 'teredo', 'lookup', '100');
+  rule('add', 'pref', '20', 'lookup', 'local');
+  rule('del', 'pref', '0');
+  relay.ip('-6', 'route', 'add', `${address}/128`, 'via', NATIVE, 'dev', 'v6c', 'table', '100');
 }

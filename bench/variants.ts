@@ -51,6 +51,17 @@ export async function startClient(host: Namespace, variant: TeredoVariant): Prom
   return await miredo(host, 'miredo', `InterfaceName teredo\nServerAddress ${SERVER_ADDRESS}\n`);
 }
 
+/** A client of this program at a given place, on the user path. */
+export async function startLoneClient(
+  host: Namespace,
+  address: string,
+  port: number,
+  workers: number,
+): Promise<Running> {
+  const place = ['--bind', address, '--port', String(port), '--workers', String(workers)];
+  return await ours(host, 'user', 'client', '--server', SERVER_ADDRESS, ...place);
+}
+
 /** CPU seconds that a program and its children have used so far. */
 export function cpuSeconds(program: Running): number {
   return family(program.pid).reduce((sum, pid) => {

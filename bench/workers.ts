@@ -1,11 +1,18 @@
 /**
- * A server and a relay on the user path with one worker and with two. The sender needs a processor, too: on a machine with two, the answers or
+ * A server, a relay and a client on the user path with one worker and with two. The sender needs a processor, too: on a machine with two, the answers or
  * packets per second say how well three threads share them. The time of the busiest thread for an answer or packet of all says what the workers would
  * do on processors of their own. It is measured with the same load for each worker, because larger batches cost less.
  */
 import { Crowd } from './crowd.ts';
 import type { Direction } from './iperf.ts';
-import { relayWorkersCost, relayWorkersRate, workersCost, workersRate } from './result/names.ts';
+import {
+  clientWorkersCost,
+  clientWorkersRate,
+  relayWorkersCost,
+  relayWorkersRate,
+  workersCost,
+  workersRate,
+} from './result/names.ts';
 import type { Order, Row } from './row.ts';
 import { AskedServer } from './server.ts';
 import { busiestSince, threadTimes } from './threads.ts';
@@ -16,15 +23,16 @@ const COUNTS = [1, 2] as const;
 const SOURCES = 128;
 /** Solicitations per second and worker. */
 const PACE = 40_000;
-/** Clients of the relay. */
+/** Clients of the relay, and peers of the client. */
 const CLIENTS = 128;
-/** Packets per second and worker of the relay. */
+/** Packets per second and worker of relay and client. */
 const RELAY_PACE = 30_000;
 const SIZE = 1_280;
 
 export const workers: Row = async (order) => {
   await ofServer(order);
   await ofRelay(order);
+  await ofClient(order);
 };
 
 async function ofServer(order: Order): Promise<void> {
@@ -51,10 +59,26 @@ async function ofServer(order: Order): Promise<void> {
     }
 }
 
-async function ofRelay({ alternations, seconds, results, say, watch }: Order): Promise<void> {
+async function ofRelay(order: Order): Promise<void> {
+  await ofCrowd(order, (count) => Crowd.open('user', [], count), relayWorkersCost, relayWorkersRate);
+}
+
+/** A client with so many peers, each at an address of its own. */
+async function ofClient(order: Order): Promise<void> {
+  await ofCrowd(order, (count) => Crowd.openClient(count), clientWorkersCost, clientWorkersRate);
+}
+
+type Name = (direction: Direction, workers: number) => string;
+
+async function ofCrowd(
+  { alternations, seconds, results, say, watch }: Order,
+  open: (count: number) => Promise<Crowd>,
+  costOf: Name,
+  rateOf: Name,
+): Promise<void> {
   await using all = new Together();
   const crowds = [];
-  for (const count of COUNTS) crowds.push({ count, crowd: all.use(await Crowd.open('user', [], count)) });
+  for (const count of COUNTS) crowds.push({ count, crowd: all.use(await open(count)) });
   for (let nth = 0; nth <= alternations; nth++)
     // the first time compiles the program
     for (const { count, crowd } of crowds)
@@ -66,8 +90,8 @@ async function ofRelay({ alternations, seconds, results, say, watch }: Order): P
         const busiest = busiestSince(before, crowd.relay);
         const { value: full } = await watch.during(() => load(crowd, direction, 0));
         if (nth === 0) continue;
-        results.add(relayWorkersCost(direction, count), 'user', (busiest * 1e6) / paced.arrived);
-        results.add(relayWorkersRate(direction, count), 'user', full.arrived / full.seconds);
+        results.add(costOf(direction, count), 'user', (busiest * 1e6) / paced.arrived);
+        results.add(rateOf(direction, count), 'user', full.arrived / full.seconds);
       }
 
   function load(crowd: Crowd, direction: Direction, perSecond: number) {

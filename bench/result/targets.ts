@@ -11,6 +11,7 @@ import {
   firstReply,
   peersCost,
   relayCost,
+  clientWorkersCost,
   relayWorkersCost,
   roundTrip,
   tcpCost,
@@ -131,6 +132,16 @@ export const TARGETS: readonly Target[] = [
       1.7,
       (results) => {
         const costs = (workers: number) => results.values(relayWorkersCost(direction, workers), 'user');
+        return median(ratios(costs(1), costs(2)));
+      },
+    ),
+  ),
+  ...(['up', 'down'] as const).map((direction) =>
+    least(
+      `client, packets ${direction === 'up' ? 'from' : 'to'} peers for a second of the busiest thread: 2 workers / 1 (extrapolated to processors of their own)`,
+      1.7,
+      (results) => {
+        const costs = (workers: number) => results.values(clientWorkersCost(direction, workers), 'user');
         return median(ratios(costs(1), costs(2)));
       },
     ),
