@@ -35,8 +35,8 @@ export async function runClient(values: ClientValues, reload?: Reload): Promise<
     tun: settings.interface ?? '',
     fitsState: (state) => fitsServers(state, settings.servers),
     hasRules: true,
-    workers,
-    keepsLinks: settings.dataPath !== 'user',
+    queues: workers,
+    keepsLinks: settings.dataPath !== 'user' && workers === 1,
   });
   notices.push(...noticesOfWorkers(workers), ...noticesOfRemoved(removed));
   const make = (running: RunningRole): ClientRole => new ClientRole(settings, resolve, ports, running);

@@ -6,7 +6,7 @@ import { repeatedNames } from '../linux/passed-descriptors.ts';
 import type { PassedDescriptor } from '../linux/passed-descriptors.ts';
 import { isUdpSocketAt } from '../linux/socket.ts';
 import { awaitSystemd, notifySystemd } from '../linux/systemd.ts';
-import { isTunOf } from '../linux/tun.ts';
+import { canHaveQueues, isTunOf } from '../linux/tun.ts';
 import { readState } from './kept-state.ts';
 import type { Endpoint } from '../wire/index.ts';
 
@@ -33,6 +33,8 @@ export interface RolePlaces {
   readonly secondary?: Endpoint | undefined;
   /** Of a server, whose sockets at these places they share; several of a relay take nothing over. Default 1. */
   readonly workers?: number;
+  /** Of a client: its workers, each with a queue of the interface and a socket. Those of the first are kept. Default 1. */
+  readonly queues?: number;
   /** Whether a role with this state can be taken over; undefined: there is no state that is whole. Absent: always. */
   readonly fitsState?: (state: Uint8Array | undefined) => boolean;
   /** Whether the role has rules for its tunnel. */
@@ -135,13 +137,14 @@ function namesOfShared(port: SharedPort, workers: number): WorkersSocket[] {
 }
 
 function fits(kind: Kind, fd: number, places: RolePlaces): boolean {
-  const { workers = 1 } = places;
+  const { workers = 1, queues = 1 } = places;
   const [, port = kind, , of = '1'] = WORKERS_SOCKET.exec(kind) ?? [];
   if (port === 'primary' || port === 'secondary') {
     const place = places[port];
     return Number(of) === workers && place !== undefined && isUdpSocketAt(fd, place.address, place.port);
   }
-  if (kind === 'tun') return places.tun !== undefined && isTunOf(fd, places.tun);
+  if (kind === 'tun')
+    return places.tun !== undefined && isTunOf(fd, places.tun) && canHaveQueues(fd) === queues > 1;
   if (kind === 'rules') return places.hasRules === true && isTableSocket(fd);
   if (kind === 'state' || kind === 'ways') return places.tun !== undefined && isFile(fd);
   const place = places.udp;

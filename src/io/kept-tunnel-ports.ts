@@ -1,4 +1,5 @@
 import { LinkStore } from '../linux/bpf/link-store.ts';
+import { UdpSocket } from '../linux/udp.ts';
 import type { Endpoint } from '../wire/index.ts';
 import type { DescriptorStore, RolePlaces } from './descriptor-store.ts';
 import { kept, openKept } from './kept-ports.ts';
@@ -11,6 +12,7 @@ import { KernelTunnelRules, explainRules } from './kernel-tunnel-rules.ts';
 import { KeptState } from './kept-state.ts';
 import type { PortFactory } from './port-factory.ts';
 import { refusable } from './refusable.ts';
+import type { WorkerPorts } from './workers/worker-ports.ts';
 
 /** The ports of a client or a relay: its socket, its interface, its state and the links of its kernel path are kept. */
 export function keptTunnelPorts(
@@ -28,6 +30,7 @@ function keepTunnel(kernel: PortFactory, store: DescriptorStore, places: RolePla
   let hasRules = false;
   return {
     ...kernel,
+    ...(kernel.workers === undefined ? {} : { workers: keptWorkers(kernel.workers, store) }),
     handover,
     tunnelHost: new KernelTunnelHost(undefined, KEPT_QUEUE_LENGTH),
     openUdp: (options) => {
@@ -58,6 +61,23 @@ function keepTunnel(kernel: PortFactory, store: DescriptorStore, places: RolePla
         kernelPath.links.discardLeft();
         throw error;
       }
+    },
+  };
+}
+
+/** Of a client with several workers the first one's queue and socket are kept: while there is no process all packets wait there. */
+function keptWorkers(kernel: WorkerPorts, store: DescriptorStore): WorkerPorts {
+  return {
+    ...kernel,
+    openPeerTunnel: (name, options, workers, most) => {
+      const [tun, udp] = [store.take('tun'), store.take('udp')];
+      const left = tun === undefined || udp === undefined ? undefined : { tun, udp };
+      const opened = kernel.openPeerTunnel(name, options, workers, most, left);
+      if (left === undefined && opened.tun instanceof KernelTun && opened.udp instanceof UdpSocket) {
+        store.keep('tun', opened.tun.fd);
+        store.keep('udp', opened.udp.fd);
+      }
+      return opened;
     },
   };
 }

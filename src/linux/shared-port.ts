@@ -34,7 +34,7 @@ type Instruction = readonly [code: number, operand: number];
 
 /**
  * Opens `count` UDP sockets at one address and port; with port 0 the kernel chooses one for all. `steer` gives them the program that chooses among
- * them. Throws a SystemCallError; nothing is left open then.
+ * them. `left`: the first one, which an earlier process has opened so. Throws a SystemCallError; nothing is left open then.
  *
  * The first socket takes the port as one that shares it with nobody. So a port that another program has is refused, also where both run under one
  * account. A socket that such a program adds while the others are opened could get a number among theirs: then the port counts as taken. One that it
@@ -45,15 +45,17 @@ export function openSharedPort(
   port: number,
   count: number,
   steer: (sockets: readonly number[]) => void,
+  left?: number,
 ): number[] {
-  const opened: number[] = [];
+  const opened = left === undefined ? [] : [left];
   try {
-    for (let i = 0; i < count; i++) {
+    while (opened.length < count) {
+      const isFirst = opened.length === 0;
       const fd = openSocket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK);
       opened.push(fd);
-      if (i > 0) share(fd);
-      bindIpv4(fd, address, i === 0 ? port : localEndpoint(opened[0]!).port);
-      if (i === 0) share(fd);
+      if (!isFirst) share(fd);
+      bindIpv4(fd, address, isFirst ? port : localEndpoint(opened[0]!).port);
+      if (isFirst) share(fd);
     }
     refuseOthers(opened);
     steer(opened);

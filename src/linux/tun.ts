@@ -130,15 +130,15 @@ export class TunDevice {
 }
 
 /**
- * Opens an interface with several queues. {@link TunDevice} takes over each of the descriptors. Throws as its constructor does; nothing is left open
- * then.
+ * Opens an interface with several queues. {@link TunDevice} takes over each of the descriptors. `left`: the first queue, where the interface is open.
+ * Throws as the constructor of TunDevice does; nothing is left open then.
  */
-export function openTunQueues(name: string, count: number): number[] {
+export function openTunQueues(name: string, count: number, left?: number): number[] {
   const nameBytes = new TextEncoder().encode(name);
   if (nameBytes.length > MAX_NAME) throw new SystemCallError('TUNSETIFF', E.EINVAL);
-  const opened: number[] = [];
+  const opened = left === undefined ? [] : [left];
   try {
-    for (let i = 0; i < count; i++) {
+    while (opened.length < count) {
       const fd = sys.open('/dev/net/tun', O_RDWR_NONBLOCK_CLOEXEC);
       if (fd < 0) throw new SystemCallError('open', errno());
       opened.push(fd);
@@ -169,6 +169,13 @@ export function isTunOf(fd: number, name: string): boolean {
   if (sys.ioctl(fd, TUNGETIFF, request.address) < 0) return false;
   if (nameIn(request) !== name || (request.view.getUint16(FLAGS, true) & KIND) !== KIND) return false;
   return isOfThisNamespace(fd);
+}
+
+/** Whether a TUN interface can have several queues. */
+export function canHaveQueues(fd: number): boolean {
+  const request = new Memory(IFREQ);
+  if (sys.ioctl(fd, TUNGETIFF, request.address) < 0) return false;
+  return (request.view.getUint16(FLAGS, true) & IFF_MULTI_QUEUE) !== 0;
 }
 
 /** Whether the interface is in this process's network namespace; true if the kernel does not say. */

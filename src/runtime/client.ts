@@ -389,8 +389,8 @@ export class Client extends EventEmitter<ClientEvents> {
     this.monitor?.close();
     this.driver.request((now) => this.machine.stop(now));
     this.driver.close();
-    await this.workers?.close();
-    await Promise.all([this.tunnel?.close(), this.gateway.close()]);
+    // At the same time: for a successor the interface keeps what it has.
+    await Promise.all([this.workers?.close(), this.tunnel?.close(), this.gateway.close()]);
   }
 
   /** False: a socket that is wanted could not be opened, and the machine is to hear of it. */

@@ -26,6 +26,7 @@ import {
   teredoAddress,
   teredoAddressNow,
 } from '../support/roles.ts';
+import { ManagedRole } from '../support/service-manager.ts';
 
 const COUNTS = IS_ALL ? [2, 3, 8] : [2];
 const ON_THE_USER_PATH = ['--data-path', 'user'];
@@ -161,6 +162,33 @@ test('what a client with workers cannot do is refused at the start', async () =>
     ...['--interface', 'other', '--port', port, '--name', `${client.name}-second`],
   );
   expect(await endOf(second)).toEqual([1, expect.stringMatching(/UDP port \d+ is taken/)]);
+});
+
+test('after a restart with another number of workers all is as before; from one to several the start is clean', async () => {
+  await using net = new Internet();
+  const { client } = net.site('c', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  await startRelay(net.relay, RELAY_ADDRESS, ...ON_THE_USER_PATH);
+  const args = (workers: number): string[] => [
+    ...['--server', SERVER_ADDRESS, ...ON_THE_USER_PATH],
+    ...['--workers', String(workers)],
+  ];
+  const role = await ManagedRole.start(client, 'client', args(3), args(2));
+  const before = await teredoAddress(client);
+  expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
+  await workerOf(client, NATIVE_ADDRESS);
+  await role.restart();
+  expect(role.output).toContain('1 peer taken over from the last process');
+  expect(await teredoAddress(client)).toBe(before);
+  expect(await ping(net.native, before, 10_000)).toBeDefined();
+  expect(await sharesOf(client)).toHaveLength(2);
+  expect(await workerOf(client, NATIVE_ADDRESS)).toBe(1);
+  await role.stop();
+  const other = await ManagedRole.start(client, 'client', args(1), args(2));
+  await other.restart();
+  expect(other.output).toContain('clean start');
+  expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
+  await other.stop();
 });
 
 /** A module that fails in each thread but the first, once the program runs. */

@@ -16,12 +16,12 @@ import { startClient, startRelay, startServer, teredoAddress } from '../support/
 import { ManagedRole } from '../support/service-manager.ts';
 import { SteadyTraffic } from '../support/steady-traffic.ts';
 
-const PATHS = ['kernel', 'user'] as const;
+const PATHS = ['kernel', 'user', 'workers'] as const;
 type Path = (typeof PATHS)[number];
 
 const PING_MS = 10;
 /** The longest time of which a peer's packets may be lost. */
-const MOST_LOST_MS: Readonly<Record<Path, number>> = { kernel: 0, user: 200 };
+const MOST_LOST_MS: Readonly<Record<Path, number>> = { kernel: 0, user: 200, workers: 200 };
 /** A process that is killed has to be back within this time. */
 const BACK_MS = 2_000;
 
@@ -35,10 +35,12 @@ interface World {
 /** A client that reaches the native host through a relay. */
 async function open(net: Internet, path: Path, ...args: string[]): Promise<World> {
   const { client } = net.site('a', 'port-restricted');
-  const options = ['--data-path', path];
+  const options = ['--data-path', path === 'kernel' ? 'kernel' : 'user'];
+  const workers = path === 'workers' ? ['--workers', '3'] : [];
   await startServer(net.server, SERVER_ADDRESS);
   await startRelay(net.relay, RELAY_ADDRESS, ...options);
-  const role = await ManagedRole.start(client, 'client', ['--server', SERVER_ADDRESS, ...options, ...args]);
+  const own = ['--server', SERVER_ADDRESS, ...options, ...workers, ...args];
+  const role = await ManagedRole.start(client, 'client', own);
   expect(role.output).toMatch(/STATUS=qualified: .*[^]*READY=1/);
   expect(await ping(client, NATIVE_ADDRESS, 10_000)).toBeDefined();
   // A client that refuses inbound packets refuses the relay's questions, too.
@@ -52,7 +54,7 @@ describe.runIf(IS_ALL).for(PATHS)('%s path', (path) => {
     await using net = new Internet();
     const { client, address, role } = await open(net, path);
     const other = net.site('b', 'port-restricted').client;
-    await startClient(other, SERVER_ADDRESS, '--data-path', path);
+    await startClient(other, SERVER_ADDRESS, '--data-path', path === 'kernel' ? 'kernel' : 'user');
     const otherAddress = await teredoAddress(other);
     expect(await ping(client, otherAddress, 10_000)).toBeDefined();
     if (path === 'kernel') await proveKernelPath(client, otherAddress);

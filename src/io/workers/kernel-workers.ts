@@ -38,6 +38,8 @@ export const kernelWorkers: WorkerPorts = {
   startThread,
 };
 
+type Left = Parameters<WorkerPorts['openPeerTunnel']>[4];
+
 function shared([own, ...others]: readonly number[], options: UdpOptions): SharedUdp {
   try {
     return { own: adoptUdp(own!, options), others };
@@ -56,12 +58,21 @@ function openSharedTunnel(name: string, options: UdpOptions, steering: Steering)
   return openQueues(name, options, workers, (queues, sockets) => steerByClient(queues, sockets, steering));
 }
 
-function openPeerTunnel(name: string, options: UdpOptions, workers: number, most: number): PeerTunnel {
+function openPeerTunnel(
+  name: string,
+  options: UdpOptions,
+  workers: number,
+  most: number,
+  left?: Left,
+): PeerTunnel {
   let sharing: PeerSharing | undefined;
+  const steer = (queues: readonly number[], sockets: readonly number[]): void => {
+    sharing ??= new PeerSharing(queues, sockets, most);
+  };
   try {
-    const opened = openQueues(name, options, workers, (queues, sockets) => {
-      sharing = new PeerSharing(queues, sockets, most);
-    });
+    // The programs of the earlier process name workers that have no peers yet.
+    if (left !== undefined) explainSteering(() => steer([left.tun], [left.udp]));
+    const opened = openQueues(name, options, workers, steer, left);
     return { ...opened, sharing: sharingOf(sharing!) };
   } catch (error) {
     sharing?.close();
@@ -98,16 +109,17 @@ function openQueues(
   options: UdpOptions,
   workers: number,
   steer: (queues: readonly number[], sockets: readonly number[]) => void,
+  left?: Left,
 ): SharedTunnel {
   const { address, port } = options;
   const queues = refusable(
-    () => openTunQueues(name, workers),
+    () => openTunQueues(name, workers, left?.tun),
     (error) => explainTun(error, name),
   );
   const sockets: number[] = [];
   try {
     const opened = refusable(
-      () => openSharedPort(address, port, workers, () => {}),
+      () => openSharedPort(address, port, workers, () => {}, left?.udp),
       (error) => explainBind(error, options),
     );
     sockets.push(...opened);

@@ -56,8 +56,17 @@ export interface WorkerPorts {
   takeOver(left: readonly number[], options: UdpOptions, key: number): SharedUdp;
   /** Opens the interface with this name, and the port. Throws an EnvironmentError. */
   openSharedTunnel(name: string, options: UdpOptions, steering: Steering): SharedTunnel;
-  /** The same for `workers` threads and at most so many peers that others than the first have. */
-  openPeerTunnel(name: string, options: UdpOptions, workers: number, most: number): PeerTunnel;
+  /**
+   * The same for `workers` threads and at most so many peers that others than the first have. `left`: the first thread's queue and socket, which an
+   * earlier process has left open.
+   */
+  openPeerTunnel(
+    name: string,
+    options: UdpOptions,
+    workers: number,
+    most: number,
+    left?: { readonly tun: number; readonly udp: number },
+  ): PeerTunnel;
   adoptUdp(other: number, options: UdpOptions): Udp;
   adoptTun(other: number, name: string): Tun;
   /** Closes one that no thread has adopted. */

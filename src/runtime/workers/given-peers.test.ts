@@ -118,6 +118,15 @@ test('reports go to the machine; at the end all peers are taken back', () => {
   expect(said()).toEqual(['1: 2001:db8::a back', '2001:db8::a back', 'closed']);
 });
 
+test('when it closes, packets of all peers go to the first thread, for a successor', () => {
+  const { peers, said, offer } = given();
+  offer(A, 1, 1);
+  peers.took(1, A);
+  said();
+  peers.close();
+  expect(said()).toEqual(['2001:db8::a back', 'closed']);
+});
+
 test('a pair that has no peers any more makes room at its worker', () => {
   const shares = new PairShares(2);
   const [one, two, three] = [1, 2, 3].map((port) => ({ address: 9, port }));

@@ -121,8 +121,12 @@ export class GivenPeers implements KernelPath {
     this.close();
   }
 
+  /** All packets go to the first thread's queue and socket, where a successor may find them. */
   close(): void {
-    this.ways.sharing.close();
+    const { sharing } = this.ways;
+    for (const [key, { isShared }] of this.peers) if (isShared) sharing.takeBack(fromHex(key)!, 0);
+    this.peers.clear();
+    sharing.close();
   }
 
   pathOf(): CarriedPath {
