@@ -7,8 +7,9 @@ import { switchFeature } from './offloads.ts';
 import { writeSysctl } from './proc.ts';
 import { makeVeth, removeLink, setAlias } from './veth.ts';
 
-/** Tells to which tunnel a pair belongs, also after its process has been killed. */
+/** Tells to which tunnel a pair belongs, also after its process has been killed, and which end is the second one. */
 const ALIAS = 'teredo merging for ';
+const SECOND = ' (second end)';
 const KIND = 'veth';
 /** Names have at most 15 characters; the end of this one needs 4. */
 const MOST_OF_NAME = 11;
@@ -26,14 +27,17 @@ export interface MergingPair {
 
 /** The name of the tunnel for whose packets an interface exists; undefined: it is no end of a pair. */
 export function tunnelOf({ kind, alias }: Pick<Link, 'kind' | 'alias'>): string | undefined {
-  return kind === KIND && alias?.startsWith(ALIAS) === true ? alias.slice(ALIAS.length) : undefined;
+  return kind === KIND && alias?.startsWith(ALIAS) === true
+    ? alias.slice(ALIAS.length).replace(SECOND, '')
+    : undefined;
 }
 
 /** The pair of a tunnel: of a predecessor, or of a killed process. `links`: the host's interfaces. */
 export function findPair(tunnel: string, links: ReadonlyMap<number, Link>): MergingPair | undefined {
   for (const first of links.values()) {
     const second = typeof first.below === 'number' ? links.get(first.below) : undefined;
-    if (second !== undefined && tunnelOf(first) === tunnel && second.kind === KIND) return { first, second };
+    if (second !== undefined && first.alias === ALIAS + tunnel && second.alias === ALIAS + tunnel + SECOND)
+      return { first, second };
   }
   return undefined;
 }
@@ -45,7 +49,8 @@ export function makePair(tunnel: string, queues: number): MergingPair {
   makeVeth(...names, queues);
   const pair = namedPair(...names);
   try {
-    for (const { ifindex } of [pair.first, pair.second]) setAlias(ifindex, ALIAS + tunnel);
+    setAlias(pair.second.ifindex, ALIAS + tunnel + SECOND);
+    setAlias(pair.first.ifindex, ALIAS + tunnel);
     return pair;
   } catch (error) {
     removePair(pair);
