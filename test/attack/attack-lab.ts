@@ -17,6 +17,9 @@ import {
 } from '../../src/wire/index.ts';
 import type { Ipv6 } from '../../src/wire/index.ts';
 import { cutRuns } from '../support/links.ts';
+import { preferRoles } from '../support/roles.ts';
+
+preferRoles();
 
 export const ATTACKER_ADDRESS = '192.0.2.66';
 export const VICTIM_ADDRESS = '192.0.2.99';

@@ -108,8 +108,11 @@ test.for(IS_ALL ? [1, 2, 8] : [1, 8])(
     const { packets } = arrived.read();
     expect(packets).toBeGreaterThan(SERVER_LIMITS.forwardedByPair.shared.burst);
     expect(packets).toBeLessThanOrEqual(mostWithin(SERVER_LIMITS.forwarded, attack.seconds));
+    const { counters } = (await statusOf(net.server, 'server'))!;
     const { times, by } = await endedWith(server, 'forwarded');
     expect(by).toBe(VICTIM_ADDRESS);
-    expect(times).toBeGreaterThan(100_000);
+    // Of those that the host's queues have not dropped before.
+    expect(times).toBeGreaterThan(10_000);
+    expect(times).toBeGreaterThanOrEqual(counters['droppedForwardLimit']!);
   },
 );
