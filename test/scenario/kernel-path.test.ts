@@ -158,6 +158,43 @@ describe('with and without a kernel path the same packets are delivered', () => 
   }
 });
 
+// CL-60, CL-85
+describe('with workers, in one direction only: the silent peer is asked as by one worker, and no packet is lost', () => {
+  for (const workers of [2, 3, 8]) {
+    seededTest(`${workers} workers`, (seed) => {
+      const [one, several] = [askedBy(seed, 1), askedBy(seed, workers)];
+      expect([one.got, several.got]).toEqual([1_200, 1_200]);
+      expect(several.byWorkers).toBeGreaterThan(1_000);
+      // Every 3 s in two minutes.
+      expect(one.questions).toBeGreaterThan(20);
+      expect(Math.abs(several.questions - one.questions)).toBeLessThanOrEqual(6);
+    });
+  }
+});
+
+/** A client sends 10 packets a second to another one, which says nothing. `questions`: bubbles of the first. */
+function askedBy(seed: number, workers: number): { got: number; questions: number; byWorkers: number } {
+  const net = new Internet({ seed, offload: workers > 1, workers });
+  net.addServer();
+  const [a, b] = [net.addClient({ behind: 'portRestricted' }), net.addClient({ behind: 'portRestricted' })];
+  expectQualifiedSoon(net.world, a, b);
+  let got = 0;
+  b.ipv6.listen(9, () => got++);
+  for (let i = 0; i < 1_200; i++) {
+    a.ipv6.sendUdp({
+      destination: b.ipv6.address,
+      sourcePort: 1,
+      destinationPort: 9,
+      payload: new Uint8Array(8),
+    });
+    net.world.runFor(100);
+  }
+  net.world.runFor(1_000);
+  const { sentDirectBubbles, sentIndirectBubbles } = a.machine.counters;
+  const byWorkers = a.workers?.carried ?? 0;
+  return { got, questions: sentDirectBubbles! + sentIndirectBubbles!, byWorkers };
+}
+
 describe('with one and with several workers the same packets are delivered', () => {
   for (const [i, seed] of seeds(12).entries()) {
     const workers = [2, 3, 8][i % 3]!;

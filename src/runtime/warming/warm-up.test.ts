@@ -7,6 +7,7 @@ import type { PortFactory } from '../../io/port-factory.ts';
 import { Client } from '../client.ts';
 import { ALL_NATIVE, Relay } from '../relay.ts';
 import { Server } from '../server.ts';
+import { rehearseClientWorker } from './rehearse-client-worker.ts';
 import { rehearseClient } from './rehearse-client.ts';
 import { rehearseRelay } from './rehearse-relay.ts';
 import { ROUNDS, warmUp } from './warm-up.ts';
@@ -80,4 +81,9 @@ test('in each round of a relay all packets come through', () => {
 test('a client qualifies, and in each round all packets come through', () => {
   // Three requests of the native host and three replies; in every second round also the reply for which the contact was made.
   expect(new Set(gains(rehearseClient()).slice(5))).toEqual(new Set([6, 7]));
+});
+
+test("in each round of a client's worker all packets come through", () => {
+  // Three times one from the peer and one to it.
+  expect(new Set(gains(rehearseClientWorker()))).toEqual(new Set([6]));
 });

@@ -6,6 +6,8 @@ import type { ParentThread } from '../../io/workers/worker-thread.ts';
 import { Driver } from '../driver.ts';
 import type { PortCounters } from '../port-counters.ts';
 import { sumOf } from '../port-counters.ts';
+import { rehearseClientWorker } from '../warming/rehearse-client-worker.ts';
+import { warmUp } from '../warming/warm-up.ts';
 import { inAges } from './carried-ages.ts';
 import type {
   ClientWorkerData,
@@ -48,6 +50,7 @@ export class ClientWorkerPart implements WorkerWork<ClientWorkerState> {
 
   /** Carries packets from now on, or says why it cannot. */
   start(): void {
+    warmUp(this.ports, rehearseClientWorker);
     this.side.start();
   }
 
