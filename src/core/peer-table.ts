@@ -1,6 +1,6 @@
 /**
  * The list of recent peers (RFC 4380 sections 5.2, 5.4), for clients and relays: typed arrays with open addressing, without an object or
- * string for each peer. A peer of a relay needs less than 65 bytes, and 8 to 32 more if it has traffic. A peer is a slot number; its fields
+ * string for each peer. A peer of a relay needs less than 60 bytes, and 8 to 32 more if it has traffic. A peer is a slot number; its fields
  * are the columns at that index.
  *
  * There are two pools: peers that have proven themselves (trusted) and those that have not (unverified). Each has its own limit, and
@@ -16,6 +16,7 @@ import {
 } from './constants.ts';
 import { PeersPerOrigin } from './peers-per-origin.ts';
 import { HashKey } from './hash.ts';
+import { BubbleGaps } from './bubble-gaps.ts';
 import { PeerIndex } from './peer-index.ts';
 import { TableGrowth, widen } from './table-growth.ts';
 import { Times } from './times.ts';
@@ -76,14 +77,14 @@ export class PeerTable implements Growing {
   offered = new Uint8Array(0);
 
   /** Hash of the network for which a relay last began a contact with the peer (rounds.ts). Empty in a table with neighbours. */
-  requestedBy = new Uint32Array(0);
+  requestedBy = new Uint16Array(0);
 
   /** Called when a pool is full, with the address (16 octets) of the peer that is to be added: another peer is removed, or this one is not added. */
   onFull: ((pool: 'trusted' | 'unverified', peer: Uint8Array) => void) | undefined;
 
-  /** Bubbles since the last answer, up to the budget; and the gaps between the last ones, latest first. */
+  /** Bubbles since the last answer, up to the budget; and the gaps between them. */
   private bubbles = new Uint8Array(0);
-  private bubbleGaps = new Uint16Array(0);
+  private readonly bubbleGaps = new BubbleGaps();
   private previous = new Int32Array(0);
   private next = new Int32Array(0);
   readonly index: PeerIndex;
@@ -221,17 +222,12 @@ export class PeerTable implements Growing {
   /** Whether fewer bubbles than the budget went unanswered in the last 300 s. CL-94 */
   hasBubbleBudget(peer: number, now: number): boolean {
     if (this.bubbles[peer]! < BUBBLE_BUDGET) return true;
-    let first = this.lastBubble.at(peer);
-    for (let i = 0; i < GAPS; i++) first -= this.bubbleGaps[peer * GAPS + i]! * GAP_UNIT_MS;
-    return now - first >= BUBBLE_WINDOW_MS;
+    return now - this.lastBubble.at(peer) + this.bubbleGaps.sumOf(peer) >= BUBBLE_WINDOW_MS;
   }
 
   /** A bubble, or a round of bubbles, is sent. CL-95 */
   countBubble(peer: number, now: number): void {
-    const { bubbleGaps } = this;
-    const at = peer * GAPS;
-    bubbleGaps.copyWithin(at + 1, at, at + GAPS - 1);
-    bubbleGaps[at] = Math.min(0xffff, (now - this.lastBubble.at(peer)) / GAP_UNIT_MS);
+    if (this.bubbles[peer]! > 0) this.bubbleGaps.add(peer, now - this.lastBubble.at(peer));
     this.bubbles[peer] = Math.min(BUBBLE_BUDGET, this.bubbles[peer]! + 1);
     this.lastSent.set(peer, now);
     this.lastBubble.set(peer, now);
@@ -426,7 +422,7 @@ export class PeerTable implements Growing {
       () => (this.localAddress = widen(this.localAddress, new Uint32Array(size))),
       () => (this.localPort = widen(this.localPort, new Uint16Array(size))),
     ];
-    const ofRelay = [() => (this.requestedBy = widen(this.requestedBy, new Uint32Array(size)))];
+    const ofRelay = [() => (this.requestedBy = widen(this.requestedBy, new Uint16Array(size)))];
     return [
       () => (this.status = widen(this.status, new Uint8Array(size))),
       () => (this.mappedAddress = widen(this.mappedAddress, new Uint32Array(size))),
@@ -434,13 +430,8 @@ export class PeerTable implements Growing {
       ...(this.hasNeighbours ? ofClient : ofRelay),
       () => (this.offered = widen(this.offered, new Uint8Array(size))),
       () => (this.bubbles = widen(this.bubbles, new Uint8Array(size))),
-      () => (this.bubbleGaps = widen(this.bubbleGaps, new Uint16Array(size * GAPS))),
       () => (this.previous = widen(this.previous, new Int32Array(size))),
       () => (this.next = widen(this.next, new Int32Array(size))),
     ];
   }
 }
-
-/** The three gaps between the four latest bubbles, in units of 10 ms: up to 655 s. */
-const GAPS = BUBBLE_BUDGET - 1;
-const GAP_UNIT_MS = 10;

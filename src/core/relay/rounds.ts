@@ -38,8 +38,8 @@ export class Rounds {
     this.context.peers.requestedBy[peer] = this.networkOf(requester);
   }
 
-  /** Of a /64, or of the IPv4 address of a client that meets others. */
+  /** 16 bits of a /64, or of the IPv4 address of a client that meets others: one of 65,536 others is taken for the same network. */
   private networkOf([high, low]: Requester): number {
-    return this.networks.of2(high, low);
+    return this.networks.of2(high, low) & 0xffff;
   }
 }
