@@ -101,3 +101,20 @@ describe('groups', () => {
     for (let packet = 0; packet < 15; packet++) expect(budget.take(0, [99], 0, 1_280)).toBe(true);
   });
 });
+
+test('the order in which members take and are forgiven does not matter', () => {
+  const members = Array.from({ length: 200 }, (_, i) => [i % 7, i % 13, i]);
+  const [inTurn, mixed] = [1, 2].map(
+    () => new FairShares({ perSecond: 0.001, burst: 1e6 }, [4, 4, 4], seededEntropy()),
+  );
+  for (const path of members)
+    for (let i = 0; i < 3; i++) {
+      inTurn!.take(0, path, 0);
+      if (i > 0) inTurn!.forgive(0, path, [0], 0);
+    }
+  for (let i = 0; i < 3; i++) for (const path of members) mixed!.take(0, path, 0);
+  for (let i = 1; i < 3; i++) for (const path of members.toReversed()) mixed!.forgive(0, path, [0], 0);
+  const left = (shares: FairShares): number[] => members.map((path) => takeAll(shares, path));
+  const [a, b] = [left(inTurn!), left(mixed!)];
+  a.forEach((taken, i) => expect(b[i]).toBeCloseTo(taken, -1));
+});

@@ -2,7 +2,7 @@ import type { Entropy } from './entropy.ts';
 import { HashKey } from './hash.ts';
 import { TokenBuckets } from './token-buckets.ts';
 import type { BucketLimits } from './token-buckets.ts';
-import { Usages } from './usages.ts';
+import { ROWS, Usages } from './usages.ts';
 
 /** The time constant of used tokens, in times that an empty bucket takes to fill: after that time they count 1/e. */
 const MEMORY_FILLS = 2;
@@ -26,7 +26,10 @@ export class FairShares {
   private readonly usages: Usages;
   private readonly hash: HashKey;
   private readonly weights: readonly number[];
-  private readonly keys: number[] = [];
+  /** The path whose places are known: most calls are for the same path as the one before. And these places, level by level. */
+  private group = 0;
+  private readonly path: number[] = [];
+  private readonly places: number[] = [];
 
   /** `weights`: one for each level of a path; `groups`: number of buckets, a power of two; 1 for a single group. */
   constructor(limits: BucketLimits, weights: readonly number[], entropy: Entropy, groups = 1) {
@@ -38,13 +41,12 @@ export class FairShares {
 
   /** Takes `cost` tokens of a group for the member at a path (one 32-bit word for each level). False: it may not, and nothing is taken. */
   take(group: number, path: readonly number[], now: number, cost = 1): boolean {
-    const { keys, weights } = this;
+    const { weights, places } = this;
     let room = this.total.left(group, 0, now);
-    let key = group;
+    if (room >= cost) this.locate(group, path);
     for (let level = 0; level < weights.length && room >= cost; level++) {
-      key = keys[level] = this.hash.of2(key, path[level]!);
       const weight = weights[level]!;
-      const used = this.usages.of(key, now);
+      const used = this.usages.of(places, ROWS * level, now);
       const least = used < FORGOTTEN * cost ? cost : 0;
       room = Math.max((weight * room - used) / (weight + 1), least);
     }
@@ -61,15 +63,32 @@ export class FairShares {
   /** Packets were answered for which the member took one token at each of these times (ms): `part` of each no longer counts as used. */
   forgive(group: number, path: readonly number[], takenAt: readonly number[], now: number, part = 1): void {
     if (path.length === 0 || takenAt.length === 0) return;
-    let key = group;
-    for (let level = 0; level < path.length; level++)
-      key = this.keys[level] = this.hash.of2(key, path[level]!);
+    this.locate(group, path);
     let counted = 0;
     for (const at of takenAt) counted += this.usages.remaining(now - at);
     this.count(now, -part * counted);
   }
 
   private count(now: number, amount: number): void {
-    for (const key of this.keys) this.usages.add(key, now, amount);
+    for (let level = 0; level < this.path.length; level++)
+      this.usages.add(this.places, ROWS * level, now, amount);
+  }
+
+  private locate(group: number, path: readonly number[]): void {
+    if (group === this.group && this.isPath(path)) return;
+    this.group = group;
+    this.path.length = path.length;
+    let key = group;
+    for (let level = 0; level < path.length; level++) {
+      this.path[level] = path[level]!;
+      key = this.hash.of2(key, path[level]!);
+      this.usages.locate(key, this.places, ROWS * level);
+    }
+  }
+
+  private isPath(path: readonly number[]): boolean {
+    if (path.length !== this.path.length) return false;
+    for (let level = 0; level < path.length; level++) if (path[level] !== this.path[level]) return false;
+    return true;
   }
 }

@@ -2,7 +2,7 @@ import type { Entropy } from './entropy.ts';
 import { HashKey } from './hash.ts';
 
 /** Each key counts in this many rows. Its usage is the least of them, so that a key that shares its place in one row changes nothing. */
-const ROWS = 2;
+export const ROWS = 2;
 const PAGE_BITS = 6;
 const PAGE = 1 << PAGE_BITS;
 
@@ -24,12 +24,18 @@ export class Usages {
     this.hashes = Array.from({ length: ROWS }, () => new HashKey(entropy));
   }
 
-  /** The recent usage of the key (a 32-bit word). */
-  of(key: number, now: number): number {
+  /** Writes the places of a key (a 32-bit word) to `places[at, at + ROWS)`. */
+  locate(key: number, places: number[], at: number): void {
+    for (let row = 0; row < ROWS; row++)
+      places[at + row] = row * (this.mask + 1) + (this.hashes[row]!.of2(key, 0) & this.mask);
+  }
+
+  /** The recent usage of the key with the places at `places[at]`. */
+  of(places: readonly number[], at: number, now: number): number {
     if (this.pages.length === 0) return 0;
     let least = Infinity;
     for (let row = 0; row < ROWS; row++) {
-      const place = this.placeOf(key, row);
+      const place = places[at + row]!;
       const page = this.pages[place >>> PAGE_BITS];
       if (page === undefined) return 0;
       least = Math.min(least, this.decayed(page, 2 * (place & (PAGE - 1)), now));
@@ -37,11 +43,11 @@ export class Usages {
     return least;
   }
 
-  /** Adds to the usage of the key; `amount` may be negative. */
-  add(key: number, now: number, amount: number): void {
+  /** Adds to the usage of the key with the places at `places[from]`; `amount` may be negative. */
+  add(places: readonly number[], from: number, now: number, amount: number): void {
     if (this.pages.length === 0) this.pages = Array.from({ length: (ROWS * (this.mask + 1)) / PAGE });
     for (let row = 0; row < ROWS; row++) {
-      const place = this.placeOf(key, row);
+      const place = places[from + row]!;
       const page = (this.pages[place >>> PAGE_BITS] ??= new Float64Array(2 * PAGE));
       const at = 2 * (place & (PAGE - 1));
       page[at] = Math.max(0, this.decayed(page, at, now) + amount);
@@ -57,10 +63,5 @@ export class Usages {
   private decayed(page: Float64Array, at: number, now: number): number {
     const amount = page[at]!;
     return amount === 0 ? 0 : amount * this.remaining(now - page[at + 1]!);
-  }
-
-  private placeOf(key: number, row: number): number {
-    const place = this.hashes[row]!.of2(key, 0) & this.mask;
-    return row * (this.mask + 1) + place;
   }
 }
