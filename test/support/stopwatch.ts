@@ -18,13 +18,23 @@ export function stopwatch(processes: () => readonly number[] = () => []): () => 
   };
 }
 
-/** The same, until a process has ended. */
+/** The same, until a process and its children have ended. */
 export async function timeToEnd(pid: number, ended: Promise<unknown>): Promise<number> {
-  const watch = stopwatch(() => [pid]);
+  const watch = stopwatch(() => familyOf(pid));
   const looks = setInterval(watch, LOOK_MS);
   await ended;
   clearInterval(looks);
   return watch();
+}
+
+/** A process, its children, theirs, and so on, as far as main threads began them. proc_pid_task(5) */
+function familyOf(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+    return [pid, ...children.flatMap((child) => familyOf(Number(child)))];
+  } catch {
+    return []; // it has ended
+  }
 }
 
 /** How long each thread has waited for a processor since it began. Of the processes the main threads: the others compile, collect and read files. */
