@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Namespace, Running } from '../../src/lab/index.ts';
 import { DATA_PATH, PROGRAM, nameOf, xdpOf } from './roles.ts';
@@ -19,6 +20,9 @@ export interface ManagerOptions {
 /** Seconds, as in the unit. */
 const PAUSE = Number(/^RestartSec=(\d+)ms$/m.exec(UNIT)![1]) / 1_000;
 const USUAL: ManagerOptions = { store: 64, watchdog: 0, pause: PAUSE };
+
+/** The role waits for no other program: what comes during a restart of many seconds is more than sockets hold. See setpriority(2). */
+const PREFERRED = -10;
 
 /** A role under a program that plays systemd's part: it keeps descriptors, passes them on and starts the role again. */
 export class ManagedRole {
@@ -50,7 +54,9 @@ export class ManagedRole {
     const later = next === undefined ? [] : ['--next', ...common, ...next];
     const command = [process.execPath, ...common, ...args, ...later];
     const manager = [store, watchdog, pause].map(String);
-    const managed = new ManagedRole(host.spawn('python3', [SCRIPT, ...manager, ...command]));
+    const running = host.spawn('python3', [SCRIPT, ...manager, ...command]);
+    setPriority(running.pid, PREFERRED);
+    const managed = new ManagedRole(running);
     await managed.ready();
     return managed;
   }
