@@ -55,9 +55,10 @@ const real = {
 };
 
 const alone = { ...real, maxWorkers: 1 };
-/** The kernel path at tc alone, as it is by itself on the links of a lab; and with a program in the drivers, too (adr/0034). */
 const KERNEL_PATH_ENV = { TEREDO_TEST_DATA_PATH: 'kernel' };
+/** With a program in the drivers (adr/0034); at tc alone, with merging behind it (adr/0036). */
 const XDP_ENV = { ...KERNEL_PATH_ENV, TEREDO_TEST_XDP: 'on' };
+const MERGE_ENV = { ...KERNEL_PATH_ENV, TEREDO_TEST_MERGE: 'on' };
 
 export default defineConfig({
   test: {
@@ -92,7 +93,7 @@ export default defineConfig({
                 name: 'alone, kernel path',
                 sequence: { groupOrder: 3 },
                 include: ALONE,
-                env: KERNEL_PATH_ENV,
+                env: MERGE_ENV,
               },
             },
             {
@@ -104,7 +105,7 @@ export default defineConfig({
                 env: XDP_ENV,
               },
             },
-            { test: { name: 'kernel path', include: KERNEL_PATH_ALL, env: KERNEL_PATH_ENV, ...real } },
+            { test: { name: 'kernel path', include: KERNEL_PATH_ALL, env: MERGE_ENV, ...real } },
             { test: { name: 'workers', include: WORKERS_ALL, env: { TEREDO_TEST_WORKERS: '8' }, ...real } },
           ]
         : []),

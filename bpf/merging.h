@@ -36,9 +36,9 @@ static __always_inline struct pair_queue *queue_of(__u32 at)
 
 /*
  * Whether a segment only acknowledges. The kernel does not merge these. They may overtake data in the other direction's segments: TCP takes
- * an old number for what it is.
+ * an old number for what it is. Not inlined, like the next function: the stack is short.
  */
-static __always_inline bool only_acknowledges(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
+static __noinline bool only_acknowledges(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
 {
 	__u32 length = bpf_ntohs(inner->payload_len);
 	struct {
@@ -74,19 +74,22 @@ static __always_inline bool takes_pair(struct pair_queue *queue, const struct up
 }
 
 /* The queue of the pair, from 1 on, through which an unwrapped TCP packet behind so many octets goes. 0: it goes to the tunnel. */
-static __always_inline __u32 pair_queue_for(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct uplink *uplink,
-					    __u32 queues, __u64 now)
+static __noinline __u32 pair_queue_for(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct uplink *uplink, __u32 units)
 {
-	__u32 units = now >> UNIT_SHIFT, packets = packets_of(skb, sizeof(*inner) + bpf_ntohs(inner->payload_len)), number;
+	__u32 packets = packets_of(skb, sizeof(*inner) + bpf_ntohs(inner->payload_len)), number;
 	struct pair_queue *queue;
 
+	if (!uplink)
+		return 0;
 	if (skb->gso_size && uplink->last_super != units)
 		uplink->last_super = units;
+	if (only_acknowledges(skb, at, inner))
+		return 0;
 	number = bpf_get_smp_processor_id();
-	if (number >= queues)
-		number %= queues ?: 1;
+	if (number >= uplink->pair_queues)
+		number %= uplink->pair_queues ?: 1;
 	queue = queue_of(number);
-	if (!queue || only_acknowledges(skb, at, inner) || !takes_pair(queue, uplink, packets, units))
+	if (!queue || !takes_pair(queue, uplink, packets, units))
 		return 0;
 	__sync_fetch_and_add(&queue->sent, packets);
 	return number + 1;

@@ -134,7 +134,6 @@ struct config {
 	__u8 ttl;
 	__u32 reporting; /* units between two reports about a peer: more with very many peers */
 	__u16 pair_address[2]; /* the beginning of the Ethernet address of the pair's first end */
-	__u32 pair_queues;     /* 0: there is no pair */
 };
 
 /* A gateway with this value means: ask the routes for each packet. 255.255.255.255 is never a gateway. */
@@ -149,6 +148,7 @@ struct uplink {
 	__u32 is_bare;  /* 1: its packets have no link header, and all go to the same other end */
 	__u32 cuts;     /* 1: a tunnel's super-packets are cut for it, a socket's are not: the socket sends bulk data */
 	__u32 pair;     /* interface index of the first end of the pair; 0: segments of its peers are not merged */
+	__u32 pair_queues; /* the number of the pair's queues */
 	__u32 pair_ends; /* 1: only packets that may not overtake earlier ones are sent into the pair */
 	__u32 last_super; /* when a super-packet of TCP came from one of its peers, in units */
 };

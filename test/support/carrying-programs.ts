@@ -92,6 +92,7 @@ export class CarryingPrograms {
       view.setUint32(UPLINK.mtu, 1_500, true);
       view.setUint32(UPLINK.finishes, 1, true);
       view.setUint32(UPLINK.pair, this.merges ? LOOPBACK : 0, true);
+      view.setUint32(UPLINK.pairQueues, 1, true);
     });
   }
 
@@ -111,7 +112,6 @@ export class CarryingPrograms {
       view.setUint8(CONFIG.ttl, 64);
       view.setUint32(CONFIG.reporting, 1e9 / 2 ** UNIT_SHIFT, true);
       bytes.set(PAIR, CONFIG.pairAddress);
-      view.setUint32(CONFIG.pairQueues, 1, true);
     });
     this.served.set(serve);
     for (const _ of this.peers.clear(() => {}));

@@ -15,6 +15,9 @@ const XDP = process.env['TEREDO_TEST_XDP'] ?? 'auto';
 /** How many workers a client has: `--workers`. */
 const WORKERS = process.env['TEREDO_TEST_WORKERS'] ?? '1';
 
+/** Whether they merge segments in a pair of interfaces: `--merge`. By itself they do not in a lab, whose links do not merge. */
+const MERGE = process.env['TEREDO_TEST_MERGE'] ?? 'auto';
+
 export const PROGRAM = fileURLToPath(new URL('../../bin/teredo', import.meta.url));
 
 /** This program in a role of a lab, started and ready. */
@@ -46,7 +49,7 @@ export function preferRoles(): void {
 export function spawnTeredo(host: Namespace, role: string, ...args: string[]): Running {
   const name = args.includes('--name') ? [] : ['--name', nameOf(host, role)];
   const path = args.includes('--data-path') ? [] : ['--data-path', DATA_PATH];
-  const added = [...name, ...path, ...xdpOf(role, args), ...workersOf(role, args)];
+  const added = [...name, ...path, ...pathOptionsOf(role, args), ...workersOf(role, args)];
   const running = host.spawn(process.execPath, [PROGRAM, role, ...added, ...args]);
   setPriority(running.pid, priority);
   return running;
@@ -58,8 +61,12 @@ function workersOf(role: string, args: readonly string[]): string[] {
 }
 
 /** The further arguments of a role for the data path under test. A server has no such path. */
-export function xdpOf(role: string, args: readonly string[]): string[] {
-  return XDP === 'auto' || role === 'server' || args.includes('--xdp') ? [] : ['--xdp', XDP];
+export function pathOptionsOf(role: string, args: readonly string[]): string[] {
+  if (role === 'server') return [];
+  const wishes = { '--xdp': XDP, '--merge': MERGE };
+  return Object.entries(wishes).flatMap(([option, wish]) =>
+    wish === 'auto' || args.includes(option) ? [] : [option, wish],
+  );
 }
 
 /** The name of a daemon of {@link spawnTeredo}, for `teredo status`. */

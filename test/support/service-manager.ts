@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Namespace, Running } from '../../src/lab/index.ts';
-import { DATA_PATH, PROGRAM, nameOf, xdpOf } from './roles.ts';
+import { DATA_PATH, PROGRAM, nameOf, pathOptionsOf } from './roles.ts';
 import { stopwatch } from './stopwatch.ts';
 
 const SCRIPT = fileURLToPath(new URL('service-manager.py', import.meta.url));
@@ -49,7 +49,7 @@ export class ManagedRole {
       nameOf(host, role),
       '--data-path',
       DATA_PATH,
-      ...xdpOf(role, args),
+      ...pathOptionsOf(role, args),
     ];
     const later = next === undefined ? [] : ['--next', ...common, ...next];
     const command = [process.execPath, ...common, ...args, ...later];

@@ -31,7 +31,7 @@ const TSO = 'tx-tcp6-segmentation';
 /** The most interfaces with IPv6 that are examined. */
 const MOST_WITH_IPV6 = 16;
 /** More queues than this have no use: several processors share one then. */
-const QUEUES = Math.min(possibleProcessors(), MAX_PAIR_QUEUES);
+export const QUEUES = Math.min(possibleProcessors(), MAX_PAIR_QUEUES);
 
 /** The packets in the pair leave it within microseconds, unless other work has the processor. */
 const EMPTY_WITHIN_MS = 20;
@@ -157,7 +157,7 @@ export class Merging {
       const pair = findPair(tunnel, readLinks()) ?? makePair(tunnel, QUEUES);
       preparePair(pair);
       this.queues.clear();
-      config.setPair(pair.first.linkAddress, QUEUES);
+      config.setPair(pair.first.linkAddress);
       config.write();
       this.attachment = attach(program.program('merged'), pair.second.ifindex, 'ingress', handle, links);
       this.pair = pair;

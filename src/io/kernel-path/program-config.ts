@@ -38,9 +38,8 @@ export class ProgramConfig {
   private ttl = USUAL_TTL;
   /** A client's own address; undefined: it has none. */
   private own: Ipv6 | undefined;
-  /** The first end of the pair in which segments are merged: its address, and the number of queues. */
+  /** The address of the first end of the pair in which segments are merged. */
   private pairAddress: readonly number[] = [];
-  private pairQueues = 0;
   /** The programs carry nothing, whatever is written. */
   private isHeld = false;
   /** Whether the programs have all of this. */
@@ -82,10 +81,9 @@ export class ProgramConfig {
     this.isWritten = false;
   }
 
-  /** The same for the pair in which segments are merged: the address of its first end, and the number of its queues. */
-  setPair(address: readonly number[], queues: number): void {
+  /** The same for the address of the first end of the pair in which segments are merged. */
+  setPair(address: readonly number[]): void {
     this.pairAddress = address;
-    this.pairQueues = queues;
     this.isWritten = false;
   }
 
@@ -116,7 +114,7 @@ export class ProgramConfig {
       view.setUint32(CONFIG.mark, this.mark, true);
       view.setUint8(CONFIG.role, on ? ROLE[role] : ROLE.none);
       view.setUint8(CONFIG.ttl, this.ttl);
-      this.writePair(view, bytes);
+      bytes.set(this.pairAddress.slice(0, 4), CONFIG.pairAddress);
     });
     this.isWritten = true;
   }
@@ -147,13 +145,8 @@ export class ProgramConfig {
       // Packets that were unwrapped in a driver just before, or are in the pair, still get there.
       view.setUint32(CONFIG.tunnel, this.tunnelIndex, true);
       view.setUint8(CONFIG.role, ROLE.none);
-      this.writePair(view, bytes);
+      bytes.set(this.pairAddress.slice(0, 4), CONFIG.pairAddress);
     });
-  }
-
-  private writePair(view: DataView, bytes: Uint8Array): void {
-    bytes.set(this.pairAddress.slice(0, 4), CONFIG.pairAddress);
-    view.setUint32(CONFIG.pairQueues, this.pairQueues, true);
   }
 
   /** The TTL is the socket's. If it cannot be read now, the last one stays. */

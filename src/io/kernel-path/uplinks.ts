@@ -10,6 +10,7 @@ import type { Way } from '../../linux/route-query.ts';
 import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 import { Arrivals } from './arrivals.ts';
 import { HostLinks, isStrict } from './host-links.ts';
+import { QUEUES } from './merging.ts';
 import type { Merging } from './merging.ts';
 import { OutwardRules } from './outward-rules.ts';
 import type { HostNetwork, UplinkState, XdpWish } from '../ports.ts';
@@ -318,6 +319,7 @@ export class Uplinks {
       view.setUint32(UPLINK.isBare, Number(situation.egress.isBare), true);
       view.setUint32(UPLINK.cuts, Number(situation.cutFor !== null), true);
       view.setUint32(UPLINK.pair, pair, true);
+      view.setUint32(UPLINK.pairQueues, QUEUES, true);
       view.setUint32(UPLINK.pairEnds, Number(this.isMergingEnding), true);
     });
   }

@@ -99,8 +99,7 @@ export const CONFIG = {
   ttl: 37,
   reporting: 40,
   pairAddress: 44,
-  pairQueues: 48,
-  SIZE: 52,
+  SIZE: 48,
 } as const;
 export const UPLINK = {
   ifindex: 0,
@@ -111,9 +110,10 @@ export const UPLINK = {
   isBare: 20,
   cuts: 24,
   pair: 28,
-  pairEnds: 32,
-  lastSuper: 36,
-  SIZE: 40,
+  pairQueues: 32,
+  pairEnds: 36,
+  lastSuper: 40,
+  SIZE: 44,
 } as const;
 export const DRIVER = { address: 0, isVirtual: 6, SIZE: 8 } as const;
 export const PAIR_QUEUE = { sent: 0, arrived: 4, sentAt: 8, arrivedAt: 12, unused: 16, SIZE: 64 } as const;
