@@ -319,15 +319,15 @@ export class PeerTable implements Growing {
         const seen = Math.max(this.lastReceived.at(peer), this.lastSent.at(peer), this.lastBubble.at(peer));
         const isNeighbour = this.hasNeighbours && now - this.localSeen.at(peer) < LOCAL_PEER_MEMORY_MS;
         if (now - seen >= BUBBLE_WINDOW_MS && !isNeighbour) this.evict(peer);
-        else this.keep(peer, list);
+        else this.keep(peer, list, now);
       }
     }
   }
 
   /** The peer, just looked at, becomes the newest of its pool. */
-  private keep(peer: number, list: number): void {
+  private keep(peer: number, list: number, now: number): void {
     this.move(peer, list);
-    for (const times of this.times) times.limitAge(peer);
+    for (const times of this.times) times.limitAge(peer, now);
   }
 
   /** Removes all peers. */

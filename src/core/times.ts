@@ -7,12 +7,12 @@ const NEVER = 0;
 const HALF = 2 ** 31;
 
 /**
- * A time (ms) for each slot of a table, in 32 bits. All are within 6 days of the latest one: an owner that keeps times for longer calls
- * {@link limitAge} for each slot, at least once in 3 days.
+ * A time (ms) for each slot of a table, in 32 bits. All are within 6 days of the latest one, or of now: an owner that keeps times for longer
+ * calls {@link limitAge} for each slot, at least once in 3 days.
  */
 export class Times {
   private readonly pages: (Uint32Array | undefined)[] = [];
-  /** The latest of all, in units. */
+  /** The latest of all, or the latest now of {@link limitAge}, in units. */
   private latest = -Infinity;
 
   get byteLength(): number {
@@ -28,7 +28,7 @@ export class Times {
   set(slot: number, time: number): void {
     if (time === -Infinity) return this.clear(slot);
     const units = Math.floor(time * PER_MS);
-    if (units > this.latest) this.latest = units;
+    this.advance(units);
     const page = (this.pages[Math.floor(slot / PAGE)] ??= new Uint32Array(PAGE));
     page[slot % PAGE] = keep(units);
   }
@@ -46,11 +46,25 @@ export class Times {
     for (const page of other.pages) this.pages.push(page?.slice());
   }
 
-  /** A time more than 3 days before the latest one counts as one of 3 days before. */
-  limitAge(slot: number): void {
+  /** A time more than 3 days ago counts as one of 3 days ago, also if no time has been set since. */
+  limitAge(slot: number, now: number): void {
+    this.advance(Math.floor(now * PER_MS));
     const page = this.pages[Math.floor(slot / PAGE)];
     const kept = page?.[slot % PAGE] ?? NEVER;
     if (kept !== NEVER && this.ageOf(kept) > HALF) page![slot % PAGE] = keep(this.latest - HALF);
+  }
+
+  private advance(units: number): void {
+    if (units <= this.latest) return;
+    const isFar = units - this.latest > HALF; // the process has stood still
+    this.latest = units;
+    if (isFar) this.forgetAges();
+  }
+
+  /** All times count as those of 3 days ago. */
+  private forgetAges(): void {
+    const old = keep(this.latest - HALF);
+    for (const page of this.pages) page?.forEach((kept, i) => kept !== NEVER && (page[i] = old));
   }
 
   /** In units. */
