@@ -12,7 +12,7 @@ import { within } from '../deadline.ts';
 import { PROGRAM_STDERR } from './agent-messages.ts';
 import type { Begin, Hello } from './agent-messages.ts';
 import { explainGuest } from './explain-guest.ts';
-import { isGroupStopped } from './stopped.ts';
+import { areStopped } from './stopped.ts';
 import type { Target } from './target.ts';
 
 /** An agent says hello in less. */
@@ -163,10 +163,9 @@ export class Guest {
   /** Resolves when SIGTSTP has stopped the processes of the program's group, or after half a second. Never rejects. */
   async groupStopped(): Promise<void> {
     const group = groupOf(this.pid);
-    for (let waited = 0; waited < STOP_MOST_MS; waited += STOP_LOOK_MS) {
-      if (group === undefined || isGroupStopped(group)) return;
+    const end = performance.now() + STOP_MOST_MS;
+    while (group !== undefined && !areStopped(this.pid, group) && performance.now() < end)
       await setTimeout(STOP_LOOK_MS);
-    }
   }
 
   /** After a change of the host's resolvers. */

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { onTestFinished, expect, test } from 'vitest';
 import { eventually } from '../../../test/support/eventually.ts';
-import { isGroupStopped } from './stopped.ts';
+import { areStopped } from './stopped.ts';
 
 /** A process group of a shell with this script, which says when it is ready. */
 async function group(script: string): Promise<number> {
@@ -18,19 +18,20 @@ function stateOf(pid: number): string {
 
 test('a group is stopped when each of its processes is', async () => {
   const leader = await group('sleep 100 & echo $!; cat');
-  expect(isGroupStopped(leader)).toBe(false);
+  expect(areStopped(leader, leader)).toBe(false);
   process.kill(leader, 'SIGSTOP');
   await eventually(() => expect(stateOf(leader)).toBe('T'));
-  expect(isGroupStopped(leader), 'the sleeping one still runs').toBe(false);
+  expect(areStopped(leader, leader), 'the sleeping one still runs').toBe(false);
   process.kill(-leader, 'SIGSTOP');
-  await eventually(() => expect(isGroupStopped(leader)).toBe(true));
+  await eventually(() => expect(areStopped(leader, leader)).toBe(true));
   process.kill(-leader, 'SIGCONT');
-  await eventually(() => expect(isGroupStopped(leader)).toBe(false));
+  await eventually(() => expect(areStopped(leader, leader)).toBe(false));
 });
 
 test.for(["trap '' TSTP", 'trap : TSTP'])(
   'a process that SIGTSTP does not stop is not waited for (%s)',
   async (trap) => {
-    expect(isGroupStopped(await group(`${trap}; echo ready; read -r line`))).toBe(true);
+    const pid = await group(`${trap}; echo ready; read -r line`);
+    expect(areStopped(pid, pid)).toBe(true);
   },
 );

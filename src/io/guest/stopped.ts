@@ -4,24 +4,26 @@ import { constants } from 'node:os';
 const TSTP_BIT = 1n << BigInt(constants.signals.SIGTSTP - 1);
 
 /**
- * Whether SIGTSTP has stopped all processes of a process group that it can stop, but for this process. The kernel stops each of them when it next runs: until
- * then it can still read from the terminal.
+ * Whether SIGTSTP has stopped a process and its descendants, as far as they are of a process group and it can stop them. The kernel stops each of them when it next
+ * runs: until then it can still read from the terminal.
  */
-export function isGroupStopped(group: number): boolean {
-  return processes().every((pid) => isAtRest(pid, group));
+export function areStopped(pid: number, group: number): boolean {
+  return isAtRest(pid, group) && childrenOf(pid).every((child) => areStopped(child, group));
 }
 
-function processes(): string[] {
+/** None where the kernel does not say (CONFIG_PROC_CHILDREN), or the process has ended. */
+function childrenOf(pid: number): number[] {
   try {
-    return readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+    return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
+    );
   } catch {
-    return []; // this process may open no more files
+    return [];
   }
 }
 
 /** Also: it is of another group, or has ended. proc_pid_status(5) */
-function isAtRest(pid: string, group: number): boolean {
-  if (Number(pid) === process.pid) return true;
+function isAtRest(pid: number, group: number): boolean {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/status`, 'latin1');
