@@ -1,12 +1,11 @@
-import { TokenBuckets } from '../../core/token-buckets.ts';
 import type { Entropy } from '../../core/entropy.ts';
 import { HEADROOM } from '../../core/machine.ts';
 import type { DatagramBatch, PacketBatch } from '../../io/ports.ts';
 import type { PortCounters } from '../port-counters.ts';
+import { DESTINATION, IPV6_HEADER, readUint32 } from '../../wire/index.ts';
 import type { LeftMessage } from './client-messages.ts';
+import { LeftShares } from './left-shares.ts';
 
-/** Most of them that a worker passes on: a sender cannot have threads copy without end. */
-const LIMITS = { perSecond: 2_000, burst: 256 };
 /** Octets of the longest. */
 const LONGEST = 2_048;
 
@@ -21,11 +20,12 @@ interface LeftDatagram {
 export class LeftTraffic {
   private datagrams: LeftDatagram[] = [];
   private packets: Uint8Array[] = [];
-  private readonly tokens: TokenBuckets;
+  /** A sender cannot have threads copy without end. */
+  private readonly shares: LeftShares;
   private readonly dropped = { datagrams: 0, packets: 0 };
 
   constructor(entropy: Entropy) {
-    this.tokens = new TokenBuckets(LIMITS, entropy, 1);
+    this.shares = new LeftShares(entropy);
   }
 
   /** Those that were dropped because of the limit. */
@@ -47,12 +47,16 @@ export class LeftTraffic {
     tos: number,
     now: number,
   ): void {
-    if (this.pays(end - start, now)) this.datagrams.push({ bytes: b.slice(start, end), address, port, tos });
+    if (end - start <= LONGEST && this.shares.takeDatagram(address, port, now))
+      this.datagrams.push({ bytes: b.slice(start, end), address, port, tos });
     else this.dropped.datagrams++;
   }
 
   addPacket(b: Uint8Array, start: number, end: number, now: number): void {
-    if (this.pays(end - start, now)) this.packets.push(b.slice(start, end));
+    const isWhole = end - start >= IPV6_HEADER;
+    const [high, low] = isWhole ? interfaceIdentifier(b, start + DESTINATION) : [0, 0];
+    if (end - start <= LONGEST && this.shares.takePacket(high, low, now))
+      this.packets.push(b.slice(start, end));
     else this.dropped.packets++;
   }
 
@@ -64,10 +68,11 @@ export class LeftTraffic {
     this.packets = [];
     return { type: 'left', datagrams: datagramBatch(datagrams), packets: packetBatch(packets) };
   }
+}
 
-  private pays(octets: number, now: number): boolean {
-    return octets <= LONGEST && this.tokens.take(0, 0, now);
-  }
+/** It differs from peer to peer: that of a Teredo address has the mapped port and address. */
+function interfaceIdentifier(b: Uint8Array, address: number): [number, number] {
+  return [readUint32(b, address + 8), readUint32(b, address + 12)];
 }
 
 function datagramBatch(datagrams: readonly LeftDatagram[]): DatagramBatch {
