@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { threadTimeMs } from '../../src/io/thread-time.ts';
 import { eventually } from './eventually.ts';
-import { stopwatch } from './stopwatch.ts';
+import { stopwatch, timeToEnd } from './stopwatch.ts';
 
 /** A program that uses one processor, and no other. */
 function busy(): ChildProcess {
@@ -34,3 +36,34 @@ test('the time that other programs take from a process does not count', async ()
   // Its share is a quarter at most.
   expect(watch()).toBeLessThan(own() - wall / 2);
 });
+
+test('waits of several processes overlap: they are not left out twice', async () => {
+  const [one, other] = Array.from({ length: 4 }, busy);
+  await eventually(() => expect(other!.pid).toBeGreaterThan(0));
+  const watch = stopwatch(() => [one!.pid!, other!.pid!]);
+  const ran = [one!, other!].map(runTimeOf);
+  await sleep(1_000);
+  const both = [one!, other!].map((process, i) => runTimeOf(process) - ran[i]!);
+  expect(watch()).toBeGreaterThanOrEqual(Math.max(...both));
+});
+
+test.for([
+  ['works', 'while time.thread_time() < 0.4: pass'],
+  ['rests', 'time.sleep(0.4)'],
+])(
+  'a process that %s for 400 ms, while others take its processor: it has taken them',
+  async ([, program]) => {
+    Array.from({ length: 3 }, busy);
+    const script = `import subprocess, time\nchild = subprocess.Popen(['sh', '-c', 'while :; do :; done'])\n${program}\nchild.kill()`;
+    const child = spawn('taskset', ['-c', '0', 'python3', '-c', script], { stdio: 'ignore' });
+    const ms = await timeToEnd(child.pid!, once(child, 'exit'));
+    expect(ms).toBeGreaterThan(380);
+    // Its start, and what it has waited since the last look.
+    expect(ms).toBeLessThan(1_500);
+  },
+);
+
+/** ms. Documentation/scheduler/sched-stats.rst */
+function runTimeOf({ pid }: ChildProcess): number {
+  return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
+}

@@ -2,19 +2,34 @@ import { readFileSync } from 'node:fs';
 
 const LOOK_MS = 20;
 
+/** ms: on a processor, and waiting for one. */
+interface Times {
+  readonly ran: number;
+  readonly waited: number;
+}
+
+const NONE: Times = { ran: 0, waited: 0 };
+
 /**
  * The time since the call, ms, without the time for which this thread, or one of these processes, could run and waited for a processor: other programs of the
- * machine have taken that time. What a process waits for by itself counts, such as a timer or an answer. For upper limits: a timer may run out meanwhile.
- * What a process has waited since the last look before its end is not known, and counts.
+ * machine have taken that time. The waits of several overlap, and each may cause those of the others: so only the longest is left out, and the result is no
+ * less than the time for which one of them has run. What a process waits for by itself counts, such as a timer or an answer. For upper limits: a timer may run
+ * out meanwhile. What a process has waited since the last look before its end is not known, and counts.
  */
 export function stopwatch(processes: () => readonly number[] = () => []): () => number {
   const begun = performance.now();
-  const before = waits(processes());
+  const before = timesOf(processes());
   const latest = new Map(before);
   return () => {
     const passed = performance.now() - begun;
-    for (const [thread, ms] of waits(processes())) latest.set(thread, ms);
-    return [...latest].reduce((left, [thread, ms]) => left - ms + (before.get(thread) ?? 0), passed);
+    for (const [thread, times] of timesOf(processes())) latest.set(thread, times);
+    const since = [...latest].map(([thread, { ran, waited }]) => {
+      const { ran: ranBefore, waited: waitedBefore } = before.get(thread) ?? NONE;
+      return { ran: ran - ranBefore, waited: waited - waitedBefore };
+    });
+    const left = passed - Math.max(0, ...since.map(({ waited }) => waited));
+    if (left < 0) throw new Error(`a thread has waited ${-left} ms longer than the time that has passed`);
+    return Math.max(left, ...since.map(({ ran }) => ran));
   };
 }
 
@@ -37,16 +52,17 @@ function familyOf(pid: number): number[] {
   }
 }
 
-/** How long each thread has waited for a processor since it began. Of the processes the main threads: the others compile, collect and read files. */
-function waits(processes: readonly number[]): Map<string, number> {
+/** The times of each thread since it began. Of the processes the main threads: the others compile, collect and read files. */
+function timesOf(processes: readonly number[]): Map<string, Times> {
   const threads = ['thread-self', ...processes.map((pid) => `${pid}/task/${pid}`)];
-  return new Map(threads.flatMap((thread) => waitOf(thread)));
+  return new Map(threads.flatMap((thread) => timesOfThread(thread)));
 }
 
 /** Documentation/scheduler/sched-stats.rst */
-function waitOf(thread: string): [string, number][] {
+function timesOfThread(thread: string): [string, Times][] {
   try {
-    return [[thread, Number(readFileSync(`/proc/${thread}/schedstat`, 'utf8').split(' ')[1]) / 1e6]];
+    const [ran, waited] = readFileSync(`/proc/${thread}/schedstat`, 'utf8').split(' ');
+    return [[thread, { ran: Number(ran) / 1e6, waited: Number(waited) / 1e6 }]];
   } catch {
     return []; // it has ended
   }
