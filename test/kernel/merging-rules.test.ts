@@ -20,6 +20,8 @@ const PLACE = at('198.51.100.7:40000');
 const FLAG = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16, ECE: 64 } as const;
 const TCP = 40;
 const TCP_HEADER = 20;
+/** The pair is not seen to be stuck, however slow the machine is. */
+const AHEAD_MS = 60_000;
 
 let programs: CarryingPrograms;
 beforeAll(async () => {
@@ -32,7 +34,7 @@ beforeEach(() => {
   programs.configure({ role: 'client', own: OWN, serve: [parsePrefix('2000::/3')!] });
   programs.put(PEER, 0, PLACE, monotonic());
   programs.setUplink(0, 1, LOCAL.address);
-  setQueue({ sent: 0, arrived: 0, sentAt: 0, arrivedAt: 0 });
+  setQueue({ sent: 0, arrived: 0, sentAt: 0, arrivedAt: monotonic() + AHEAD_MS });
 });
 
 /** A TCP segment of the peer with so much data. */
@@ -133,9 +135,9 @@ test('a pair from which nothing comes is not used', () => {
   const now = monotonic();
   setQueue({ sent: 5, arrived: 1, sentAt: now - 300, arrivedAt: now - 200 });
   expect(arrives(segment(FLAG.ACK, 100)).to).toBe('tunnel');
-  setQueue({ sent: 5, arrived: 1, sentAt: now - 300, arrivedAt: now });
+  setQueue({ sent: 5, arrived: 1, sentAt: now - 300, arrivedAt: now + AHEAD_MS });
   expect(arrives(segment(FLAG.ACK, 100)).to).toBe('pair');
-  setQueue({ sent: 5, arrived: 1, sentAt: now, arrivedAt: now - 200 });
+  setQueue({ sent: 5, arrived: 1, sentAt: now + AHEAD_MS, arrivedAt: now - 200 });
   expect(arrives(segment(FLAG.ACK, 100)).to).toBe('pair');
   setQueue({ sent: 5, arrived: 5, sentAt: now - 300, arrivedAt: now - 200 });
   expect(arrives(segment(FLAG.ACK, 100)).to).toBe('pair');
