@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 
-const MOST = 480;
+const MOST = 512;
 const STEP = 32;
 const OBJECTS = ['teredo', 'server', 'steer', 'share'];
 
