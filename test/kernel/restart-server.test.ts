@@ -2,8 +2,8 @@
  * A server that a service manager restarts: its sockets go to the next process, and on the kernel path the program of the old process answers until
  * that of the new one does.
  */
-import { describe, expect, test } from 'vitest';
-import { Internet, RELAY_ADDRESS, SERVER_ADDRESS, SERVER_SECONDARY } from '../../src/lab/index.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { Internet, RELAY_ADDRESS, SERVER_ADDRESS, SERVER_SECONDARY, until } from '../../src/lab/index.ts';
 import { IS_ALL } from '../support/extent.ts';
 import { Questions } from '../support/questions.ts';
 import type { Answered } from '../support/questions.ts';
@@ -24,7 +24,7 @@ test('with several workers, a server that is restarted answers every solicitatio
   const server = await ManagedRole.start(net.server, 'server', usual);
   const questions = await ask(net, SERVER_ADDRESS, SERVER_SECONDARY);
   await server.restart();
-  expect(await lostOf(questions, 'user')).toEqual([0, 0]);
+  expect(await lostOf(questions, server, 'user')).toEqual([0, 0]);
   const names = (workers: number): string[] =>
     ['primary', 'secondary'].flatMap((port) =>
       Array.from({ length: workers }, (_, i) => `${port}-${i + 1}-of-${workers}`),
@@ -42,6 +42,25 @@ test('with several workers, a server that is restarted answers every solicitatio
   expect(net.server.execute('cat', '/proc/net/udp')).not.toContain(TEREDO_PORT);
 });
 
+test('a server that stands still for 6 s does not pass for one that answers', async () => {
+  await using net = new Internet();
+  const server = await ManagedRole.start(
+    net.server,
+    'server',
+    optionsOf(SERVER_ADDRESS, SERVER_SECONDARY, 'user'),
+  );
+  const questions = await ask(net, SERVER_ADDRESS);
+  const { pid } = server;
+  process.kill(pid, 'SIGSTOP');
+  const timer = setTimeout(() => process.kill(pid, 'SIGCONT'), 6_000);
+  onTestFinished(() => clearTimeout(timer));
+  const asked = Date.now();
+  await until('solicitations without an answer', () => Date.now() - asked > 200);
+  expect((await lostOf(questions, server, 'user path, stopped for 6 s'))[0]).toBeGreaterThan(0);
+  clearTimeout(timer);
+  process.kill(pid, 'SIGCONT');
+});
+
 describe.for(['kernel', 'user'] as const)('%s path', (path) => {
   const usual = optionsOf(SERVER_ADDRESS, SERVER_SECONDARY, path);
 
@@ -50,7 +69,7 @@ describe.for(['kernel', 'user'] as const)('%s path', (path) => {
     const server = await ManagedRole.start(net.server, 'server', usual);
     const questions = await ask(net, SERVER_ADDRESS, SERVER_SECONDARY);
     for (let i = 0; i < (IS_ALL ? 5 : 1); i++) await server.restart();
-    expect(await lostOf(questions, path)).toEqual([0, 0]);
+    expect(await lostOf(questions, server, path)).toEqual([0, 0]);
     expect(keptBy(server)).toEqual(['primary', 'secondary', ...(path === 'kernel' ? [LINK] : [])]);
     expect(server.output).not.toContain('were removed');
     expect(await statusOf(net.server, 'server')).toMatchObject({ dataPath: { inUse: path } });
@@ -68,7 +87,7 @@ describe.for(['kernel', 'user'] as const)('%s path', (path) => {
       const server = await ManagedRole.start(net.server, 'server', usual, next);
       const questions = await ask(net, SERVER_ADDRESS);
       await server.restart();
-      expect(await lostOf(questions, path)).toEqual([0]);
+      expect(await lostOf(questions, server, path)).toEqual([0]);
       expect(server.output).toMatch(
         /(?<!clean start: )descriptors of the last process \(secondary\) do not fit/,
       );
@@ -100,7 +119,7 @@ test.runIf(IS_ALL)(
     const server = await ManagedRole.start(net.server, 'server', first!, next);
     const questions = await ask(net, SERVER_ADDRESS, SERVER_SECONDARY);
     await server.restart();
-    expect(await lostOf(questions, 'kernel, then user')).toEqual([0, 0]);
+    expect(await lostOf(questions, server, 'kernel, then user')).toEqual([0, 0]);
     expect(net.server.execute('bpftool', 'net', 'show')).not.toContain('serve');
   },
 );
@@ -113,7 +132,8 @@ test.runIf(IS_ALL)(
     const server = await ManagedRole.start(net.server, 'server', usual);
     const questions = await ask(net, SERVER_ADDRESS, SERVER_SECONDARY);
     await server.kill();
-    for (const lost of await lostOf(questions, 'kernel, kill -9')) expect(lost).toBeLessThanOrEqual(1);
+    for (const lost of await lostOf(questions, server, 'kernel, kill -9'))
+      expect(lost).toBeLessThanOrEqual(1);
   },
 );
 
@@ -126,8 +146,8 @@ function ask(net: Internet, ...servers: readonly string[]): Promise<Questions> {
 }
 
 /** The number of solicitations without an answer, by address. */
-async function lostOf(questions: Questions, subject: string): Promise<number[]> {
-  const results = await questions.results();
+async function lostOf(questions: Questions, server: ManagedRole, subject: string): Promise<number[]> {
+  const results = await questions.results(server.pid);
   const text = ({ to, lost, sent, longestMs }: Answered): string =>
     `${to}: ${lost} of ${sent} lost, the longest answer took ${longestMs} ms`;
   process.stdout.write(`${subject}: ${results.map(text).join('; ')}\n`);
