@@ -49,6 +49,12 @@ export interface MergingOptions {
   readonly links?: LinkStore | undefined;
 }
 
+/** Whether segments are merged. `pair`: the index of the first end, to which the programs send them; 0: they are not merged, and there is a reason. */
+export interface MergingChoice {
+  readonly pair: number;
+  readonly reason: string | undefined;
+}
+
 /**
  * The pair of interfaces in which the kernel merges the TCP segments that `decap` unwraps (adr/0036). Without it everything works, too: `decap` hands
  * segments to the tunnel one by one. A pair of a predecessor, or of a killed process, is used further. No method throws because of the pair.
@@ -59,6 +65,8 @@ export class Merging {
   private pair: MergingPair | undefined;
   private attachment: Attachment | undefined;
   private refusal: SystemCallError | undefined;
+  /** Descriptors or memory were too short to find out whether segments are to be merged. */
+  private isUnknown = false;
   /** A predecessor's programs still send to its pair. */
   private hasPredecessor: boolean;
 
@@ -74,37 +82,43 @@ export class Merging {
     return this.queues.lost;
   }
 
-  /** The index of the first end, to which the programs send segments that come from these interfaces; 0: they are not merged. */
-  indexFor(ingress: readonly Link[], hasXdp: boolean): number {
-    if (this.reasonNotWanted(ingress, hasXdp) !== undefined) return 0;
-    if (this.pair === undefined && this.refusal === undefined) this.make();
-    return this.pair?.first.ifindex ?? 0;
-  }
-
-  /** Why segments that come from these interfaces are not merged; undefined: they are. */
-  reasonAgainst(ingress: readonly Link[], hasXdp: boolean): string | undefined {
-    const reason = this.reasonNotWanted(ingress, hasXdp);
-    if (reason !== undefined || this.pair !== undefined) return reason;
-    return this.refusal === undefined ? 'not made yet' : refusalInWords(this.refusal);
-  }
-
-  /** True if the pair has to be made again, which {@link indexFor} does: another process has changed it, or it was refused because of a shortage. */
-  look(): boolean {
-    if (this.pair === undefined) {
-      const isToBeTriedAgain = isShortage(this.refusal);
-      if (isToBeTriedAgain) this.refusal = undefined;
-      return isToBeTriedAgain;
+  /**
+   * Whether segments are merged that come from the interfaces which `find` gives, with whether they are unwrapped in a driver. `before`: the last answer,
+   * which stays while descriptors or memory are too short to find another one.
+   */
+  follow(find: () => readonly [readonly Link[], boolean], before?: MergingChoice): MergingChoice {
+    try {
+      const reason = this.reasonNotWanted(...find());
+      if (reason !== undefined) return { pair: 0, reason };
+    } catch (error) {
+      if (!isShortage(error)) throw error;
+      countSystemFailure(error);
+      this.isUnknown = true;
+      if (before?.pair === this.index) return before;
+      return { pair: 0, reason: `descriptors or memory are short: ${(error as Error).message}` };
     }
+    if (this.pair === undefined && this.refusal === undefined) this.make();
+    return { pair: this.index, reason: this.refusal && refusalInWords(this.refusal) };
+  }
+
+  /**
+   * True if {@link follow} may have another answer now: another process has changed the pair, or descriptors or memory were short before.
+   */
+  look(): boolean {
+    const wasShort = this.isUnknown || isShortage(this.refusal);
+    this.isUnknown = false;
+    if (isShortage(this.refusal)) this.refusal = undefined;
+    if (this.pair === undefined) return wasShort;
     if (this.works(this.pair)) {
       this.queues.look();
-      return false;
+      return wasShort;
     }
     this.attachment!.close();
     this.pair = this.attachment = undefined;
     return true;
   }
 
-  /** What was refused may be permitted now. */
+  /** A refusal counts no longer: the system may permit the pair now. */
   forgetRefusal(): void {
     this.refusal = undefined;
   }
@@ -126,6 +140,11 @@ export class Merging {
     if (this.attachment?.close() === false) return false;
     removePairOf(this.options.tunnel, false);
     return true;
+  }
+
+  /** Of the first end; 0: there is no pair. */
+  private get index(): number {
+    return this.pair?.first.ifindex ?? 0;
   }
 
   private reasonNotWanted(ingress: readonly Link[], hasXdp: boolean): string | undefined {

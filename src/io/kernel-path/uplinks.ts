@@ -11,7 +11,7 @@ import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 import { Arrivals } from './arrivals.ts';
 import { HostLinks, isStrict } from './host-links.ts';
 import { QUEUES } from './merging.ts';
-import type { Merging } from './merging.ts';
+import type { Merging, MergingChoice } from './merging.ts';
 import { OutwardRules } from './outward-rules.ts';
 import type { HostNetwork, UplinkState, XdpWish } from '../ports.ts';
 import { RouteTable } from './route-table.ts';
@@ -65,8 +65,8 @@ export class Uplinks {
   private links: HostLinks | undefined;
   private table: RouteTable | undefined;
   private readonly byRoute = new Map<Ipv4Route, number>();
-  /** The index of the pair in which segments of an uplink are merged, as the programs know it, by the uplink's number; 0: they are not. */
-  private readonly pairs = new Map<number, number>();
+  /** Whether segments of an uplink are merged, as the programs know it, by the uplink's number. */
+  private readonly merged = new Map<number, MergingChoice>();
   private isMergingEnding = false;
 
   /** `local`: the address to which the socket is bound. `links`: of a predecessor, and for a successor. */
@@ -129,11 +129,11 @@ export class Uplinks {
 
   /** From now on the programs carry without the pair. No packet overtakes those that are in it. */
   endMerging(): void {
-    if (this.pairs.size === 0) return;
+    if (this.merged.size === 0) return;
     this.isMergingEnding = true;
     this.writeAll();
     this.merging.waitUntilEmpty();
-    this.pairs.clear();
+    this.merged.clear();
     this.writeAll();
   }
 
@@ -217,7 +217,7 @@ export class Uplinks {
   reset(): void {
     this.arrivals.close();
     this.uplinks.clear();
-    this.pairs.clear();
+    this.merged.clear();
     this.refusals.clear();
     this.followed.clear();
     this.crowded = this.changing = false;
@@ -308,7 +308,7 @@ export class Uplinks {
   }
 
   private write({ number, way, situation, gateway }: Uplink): void {
-    const pair = this.pairs.get(number) ?? 0;
+    const pair = this.merged.get(number)?.pair ?? 0;
     writeRecord(this.program.map('uplinks'), number, UPLINK.SIZE, (view) => {
       view.setUint32(UPLINK.ifindex, situation.egress.ifindex, true);
       view.setUint32(UPLINK.source, way.source);
@@ -350,10 +350,10 @@ export class Uplinks {
   private followMerging(): void {
     for (const uplink of this.uplinks.values()) {
       if (uplink === undefined) continue;
-      const pair = this.merging.indexFor(...this.receptionOf(uplink));
-      if ((this.pairs.get(uplink.number) ?? 0) === pair) continue;
-      this.pairs.set(uplink.number, pair);
-      this.write(uplink);
+      const before = this.merged.get(uplink.number);
+      const choice = this.merging.follow(() => this.receptionOf(uplink), before);
+      this.merged.set(uplink.number, choice);
+      if ((before?.pair ?? 0) !== choice.pair) this.write(uplink);
     }
   }
 
@@ -363,9 +363,9 @@ export class Uplinks {
     return [links, links.some(({ ifindex }) => this.xdp.reasonAgainst(ifindex) === undefined)];
   }
 
-  private mergingState(uplink: Uplink): Pick<UplinkState, 'merging' | 'withoutMerging'> {
-    const reason = this.merging.reasonAgainst(...this.receptionOf(uplink));
-    return reason === undefined ? { merging: true } : { merging: false, withoutMerging: reason };
+  private mergingState({ number }: Uplink): Pick<UplinkState, 'merging' | 'withoutMerging'> {
+    const { pair, reason } = this.merged.get(number) ?? { pair: 0, reason: undefined };
+    return pair === 0 ? { merging: false, withoutMerging: reason ?? 'not made yet' } : { merging: true };
   }
 
   private xdpState({ situation }: Uplink): Pick<UplinkState, 'xdp' | 'withoutXdp'> {
