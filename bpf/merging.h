@@ -11,11 +11,18 @@
 #include "inner-packet.h"
 
 /* After a super-packet its uplink does without the pair for so long: a super-packet that goes through the pair is cut, which costs more than it saves. */
-#define SUPER_UNITS ((__s32)(NS_PER_SECOND >> UNIT_SHIFT))
+#define SUPER_UNITS ((__u32)(NS_PER_SECOND >> UNIT_SHIFT))
+/* The clock of another processor may be ahead by fewer units than this. */
+#define AHEAD_UNITS 16U
 /* If packets wait, and none has left the pair for so long, it works no longer. Packets of a connection are sent again after 200 ms. */
 #define STUCK_UNITS ((__s32)(NS_PER_SECOND / 10 >> UNIT_SHIFT))
-/* A queue of a veth has room for 256 packets. A super-packet is not cut into more than there is room for. */
-#define PAIR_ROOM 192
+/* A queue of a veth has room for so many packets. */
+#define PAIR_ROOM 256
+/* Results of `way_through`. */
+#define PAST_PAIR 0
+#define THROUGH_PAIR 1
+#define NO_ROOM 2
+#define PAIR_IS_FULL 0xffff
 #define TCP_ONLY_ACKNOWLEDGES 0x10
 
 struct {
@@ -24,6 +31,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct pair_queue);
 } pair_queues SEC(".maps");
+
+/* User space writes it. The programs write to `pair_queues`: so neither undoes a change of the other. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_PAIR_QUEUES);
+	__type(key, __u32);
+	__type(value, struct pair_look);
+} pair_looks SEC(".maps");
 
 /* Each processor has a queue of its own, so packets of a connection keep their order as long as they come to one processor, as without the pair. */
 static __always_inline struct pair_queue *queue_of(__u32 at)
@@ -56,28 +71,48 @@ static __always_inline bool is_stuck(const struct pair_queue *queue, __u32 units
 	return has_passed(units, queue->sent_at, STUCK_UNITS) && has_passed(units, queue->arrived_at, STUCK_UNITS);
 }
 
-/*
- * Whether packets that come from this uplink now go through the pair. A packet may not overtake earlier ones that wait in it. Packets that get
- * lost there count as waiting: then the queue is seen to be stuck, and user space mends it.
- */
-static __always_inline bool takes_pair(struct pair_queue *queue, const struct uplink *uplink, __u32 packets, __u32 units)
+/* The packets that wait in a queue. Fewer than 0: a predecessor has sent them, or packets that were taken for lost have come. */
+static __always_inline __s32 waiting_in(struct pair_queue *queue, const struct pair_look *look)
 {
-	__s32 waiting = *(volatile __u32 *)&queue->sent - *(volatile __u32 *)&queue->arrived;
-	bool has_super = !has_passed(units, uplink->last_super, SUPER_UNITS);
-
-	if (waiting > 0)
-		return !is_stuck(queue, units) && (packets == 1 || waiting + packets <= PAIR_ROOM);
-	if (waiting < 0) /* a predecessor has sent them */
-		queue->sent = queue->arrived;
-	queue->sent_at = units;
-	return !has_super && !uplink->pair_ends;
+	return *(volatile __u32 *)&queue->sent - *(volatile __u32 *)&queue->arrived - look->lost;
 }
 
-/* The queue of the pair, from 1 on, through which an unwrapped TCP packet behind so many octets goes. 0: it goes to the tunnel. */
+/*
+ * Whether a super-packet has come by this uplink within a second. Without one the record has 0; the count of units comes back to it each 52
+ * days, for a second then.
+ */
+static __always_inline bool has_super(const struct uplink *uplink, __u32 units)
+{
+	return units - uplink->last_super + AHEAD_UNITS < SUPER_UNITS + AHEAD_UNITS;
+}
+
+/*
+ * How a packet that comes from this uplink now goes. It may not overtake earlier ones that wait in the pair. So a super-packet is sent after them, and cut there, and
+ * where there is no room for a packet it is dropped, as by any full queue.
+ */
+static __always_inline __u32 way_through(struct pair_queue *queue, const struct pair_look *look, const struct uplink *uplink, __u32 packets,
+					 __u32 units)
+{
+	__s32 waiting = waiting_in(queue, look);
+
+	if (waiting > 0) {
+		if (is_stuck(queue, units))
+			return PAST_PAIR;
+		return waiting + packets <= PAIR_ROOM ? THROUGH_PAIR : NO_ROOM;
+	}
+	if (waiting < 0)
+		queue->sent = queue->arrived + look->lost;
+	queue->sent_at = units;
+	return has_super(uplink, units) || uplink->pair_ends ? PAST_PAIR : THROUGH_PAIR;
+}
+
+/* The queue of the pair, from 1 on, through which an unwrapped TCP packet behind so many octets goes. 0: it goes to the tunnel. PAIR_IS_FULL: it is dropped. */
 static __noinline __u32 pair_queue_for(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct uplink *uplink, __u32 units)
 {
 	__u32 packets = packets_of(skb, sizeof(*inner) + bpf_ntohs(inner->payload_len)), number;
 	struct pair_queue *queue;
+	struct pair_look *look;
+	__u32 way;
 
 	if (!uplink)
 		return 0;
@@ -89,10 +124,14 @@ static __noinline __u32 pair_queue_for(struct __sk_buff *skb, __u32 at, const st
 	if (number >= uplink->pair_queues)
 		number %= uplink->pair_queues ?: 1;
 	queue = queue_of(number);
-	if (!queue || !takes_pair(queue, uplink, packets, units))
+	look = bpf_map_lookup_elem(&pair_looks, &number);
+	if (!queue || !look)
 		return 0;
-	__sync_fetch_and_add(&queue->sent, packets);
-	return number + 1;
+	way = way_through(queue, look, uplink, packets, units);
+	if (way == PAST_PAIR)
+		return 0;
+	__sync_fetch_and_add(way == NO_ROOM ? &queue->full : &queue->sent, packets);
+	return way == NO_ROOM ? PAIR_IS_FULL : number + 1;
 }
 
 /*
@@ -130,6 +169,19 @@ static __always_inline __u32 queue_in(const struct ethhdr *ethernet, const struc
 	return ethernet->h_proto == bpf_htons(ETH_P_IPV6) ? from[2] : 0;
 }
 
+/* Keeps the least number of packets that waited since the last look: packets that wait all the time are lost. */
+static __always_inline void note_waiting(struct pair_queue *queue, const struct pair_look *look)
+{
+	__s32 waiting = waiting_in(queue, look);
+
+	if (waiting < 0)
+		waiting = 0;
+	if (queue->look == look->number && waiting >= queue->least)
+		return;
+	queue->least = waiting;
+	queue->look = look->number;
+}
+
 /* Ingress of the second end. Nothing else comes in there, except frames of programs on this host. */
 SEC("tc")
 int merged(struct __sk_buff *skb)
@@ -138,16 +190,20 @@ int merged(struct __sk_buff *skb)
 	__u32 zero = 0, number, packets = skb->gso_segs ?: 1;
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 	struct pair_queue *queue;
+	struct pair_look *look;
 
 	if (!c || (void *)(ethernet + 1) > (void *)(long)skb->data_end)
 		return TC_ACT_SHOT;
 	number = queue_in(ethernet, c);
 	if (!number)
 		return TC_ACT_SHOT;
-	queue = queue_of(number - 1);
-	if (queue) {
+	number--;
+	queue = queue_of(number);
+	look = bpf_map_lookup_elem(&pair_looks, &number);
+	if (queue && look) {
 		__sync_fetch_and_add(&queue->arrived, packets);
 		queue->arrived_at = bpf_ktime_get_coarse_ns() >> UNIT_SHIFT;
+		note_waiting(queue, look);
 	}
 	count(COUNT_inMerging, packets);
 	bpf_skb_change_type(skb, PACKET_HOST);

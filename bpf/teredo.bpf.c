@@ -373,6 +373,8 @@ static __noinline int hand_over(struct __sk_buff *skb, __u32 l2, const struct ip
 	queue = uplink && uplink->pair && inner->nexthdr == IPPROTO_TCP ? pair_queue_for(skb, l2, inner, uplink, now >> UNIT_SHIFT) : 0;
 	if (!queue)
 		return bpf_redirect(c->tunnel, BPF_F_INGRESS);
+	if (queue == PAIR_IS_FULL)
+		return TC_ACT_SHOT;
 	return send_to_pair(skb, l2, c, uplink->pair, queue);
 }
 

@@ -165,7 +165,16 @@ struct pair_queue {
 	__u32 arrived;    /* packets that have left it at the second end; of a merged one, its segments */
 	__u32 sent_at;    /* when the first of those that wait was sent, in units */
 	__u32 arrived_at; /* when the latest has left it */
-	__u32 unused[12]; /* no two processors write to the same line of the cache */
+	__u32 full;       /* packets for which there was no room */
+	__u32 look;       /* the number of the look of user space to which the next belongs */
+	__u32 least;      /* the least number that waited after one has left the pair, since that look */
+	__u32 unused[9];  /* no two processors write to the same line of the cache */
+};
+
+/* A look of user space at a queue of the pair. */
+struct pair_look {
+	__u32 number; /* from 1 on */
+	__u32 lost;   /* of those sent, packets that never leave the pair */
 };
 
 /* 56 bytes; with the hash table's own data 120, and 128 since kernel 6.1. One byte more takes 64 for each peer. docs/adr/0031 */

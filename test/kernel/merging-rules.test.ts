@@ -1,6 +1,6 @@
 /** Which unwrapped packets go through the merging pair, and what its other end takes: bpf/merging.h. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { PAIR_QUEUE, UNIT_SHIFT, UPLINK } from '../../src/linux/bpf/layout.ts';
+import { PAIR_LOOK, PAIR_QUEUE, UNIT_SHIFT, UPLINK } from '../../src/linux/bpf/layout.ts';
 import { check, libbpf } from '../../src/linux/bpf/libbpf.ts';
 import { PairQueues } from '../../src/linux/bpf/pair-queues.ts';
 import { writeRecord } from '../../src/linux/bpf/records.ts';
@@ -35,6 +35,7 @@ beforeEach(() => {
   programs.put(PEER, 0, PLACE, monotonic());
   programs.setUplink(0, 1, LOCAL.address);
   setQueue({ sent: 0, arrived: 0, sentAt: 0, arrivedAt: monotonic() + AHEAD_MS });
+  writeRecord(programs.program.map('pair_looks'), 0, PAIR_LOOK.SIZE, () => {});
 });
 
 /** A TCP segment of the peer with so much data. */
@@ -49,7 +50,10 @@ function segment(flags: number, octets: number): Uint8Array {
 }
 
 /** Where an arriving packet of the peer goes, and the frame that gets there. */
-function arrives(packet: Uint8Array): { readonly to: 'pair' | 'tunnel'; readonly frame: Uint8Array } {
+function arrives(packet: Uint8Array): {
+  readonly to: 'pair' | 'tunnel' | 'nowhere';
+  readonly frame: Uint8Array;
+} {
   const datagram = buildIpv4Udp({
     source: PLACE.address,
     sourcePort: PLACE.port,
@@ -65,6 +69,7 @@ function arrives(packet: Uint8Array): { readonly to: 'pair' | 'tunnel'; readonly
   const first = run();
   // One that may be late is left to the socket at first, as a sample.
   const { verdict, frame } = first.verdict === VERDICT.goOn ? run() : first;
+  if (verdict === VERDICT.dropped) return { to: 'nowhere', frame };
   expect(verdict).toBe(VERDICT.carried);
   expect(frame.subarray(ETHERNET)).toEqual(packet);
   return { to: Buffer.compare(frame.subarray(6, 10), PAIR) === 0 ? 'pair' : 'tunnel', frame };
@@ -74,9 +79,16 @@ function comesOut(frame: Uint8Array): number {
   return testRun(programs.program.program('merged'), frame).verdict;
 }
 
+/** As the programs count time. */
+function units(ms: number): number {
+  return Math.floor((ms * 1e6) / 2 ** UNIT_SHIFT) >>> 0;
+}
+
+const queuesOf = (): PairQueues =>
+  new PairQueues(programs.program.map('pair_queues'), programs.program.map('pair_looks'), 1);
+
 /** Times: ms of CLOCK_MONOTONIC. */
 function setQueue(queue: Readonly<Record<'sent' | 'arrived' | 'sentAt' | 'arrivedAt', number>>): void {
-  const units = (ms: number): number => Math.floor((ms * 1e6) / 2 ** UNIT_SHIFT) >>> 0;
   writeRecord(programs.program.map('pair_queues'), 0, PAIR_QUEUE.SIZE, (view) => {
     view.setUint32(PAIR_QUEUE.sent, queue.sent, true);
     view.setUint32(PAIR_QUEUE.arrived, queue.arrived, true);
@@ -120,7 +132,7 @@ test('the other end takes what was sent there, and nothing else', () => {
 });
 
 test('packets that went in and did not come out are lost after two looks', () => {
-  const queues = new PairQueues(programs.program.map('pair_queues'), 1);
+  const queues = queuesOf();
   const [first] = [arrives(segment(FLAG.ACK, 100)), arrives(segment(FLAG.ACK, 100))];
   expect(comesOut(first!.frame)).toBe(VERDICT.carried);
   expect(queues.areEmpty()).toBe(false);
@@ -148,12 +160,11 @@ test('packets of a predecessor that come out do not count as waiting, nor later 
   const { to, frame } = arrives(segment(FLAG.ACK, 100));
   expect(to).toBe('pair');
   expect(comesOut(frame)).toBe(VERDICT.carried);
-  expect(new PairQueues(programs.program.map('pair_queues'), 1).areEmpty()).toBe(true);
+  expect(queuesOf().areEmpty()).toBe(true);
 });
 
 test('after a super-packet, and at the end of the pair, only packets that may overtake none go straight to the tunnel', () => {
-  const recently = (view: DataView): void =>
-    view.setUint32(UPLINK.lastSuper, Math.floor((monotonic() * 1e6) / 2 ** UNIT_SHIFT), true);
+  const recently = (view: DataView): void => view.setUint32(UPLINK.lastSuper, units(monotonic()), true);
   const ends = (view: DataView): void => view.setUint32(UPLINK.pairEnds, 1, true);
   for (const write of [recently, ends]) {
     programs.setUplink(0, 1, LOCAL.address);
@@ -165,4 +176,45 @@ test('after a super-packet, and at the end of the pair, only packets that may ov
     expect(comesOut(next.frame)).toBe(VERDICT.carried);
     expect(arrives(segment(FLAG.ACK, 100)).to).toBe('tunnel');
   }
+});
+
+test('packets that got lost while others go on are written off at the second look', () => {
+  const queues = queuesOf();
+  arrives(segment(FLAG.ACK, 100));
+  for (const lost of [0, 1, 1]) {
+    queues.look();
+    expect(queues.lost).toBe(lost);
+    for (let i = 0; i < 3; i++) expect(comesOut(arrives(segment(FLAG.ACK, 100)).frame)).toBe(VERDICT.carried);
+  }
+  expect(queues.areEmpty()).toBe(true);
+});
+
+test('packets that wait at each look, but not always, are not lost', () => {
+  const queues = queuesOf();
+  let waiting = arrives(segment(FLAG.ACK, 100)).frame;
+  for (let look = 0; look < 5; look++) {
+    queues.look();
+    comesOut(waiting);
+    waiting = arrives(segment(FLAG.ACK, 100)).frame;
+  }
+  expect(queues.lost).toBe(0);
+  expect(queues.areEmpty()).toBe(false);
+});
+
+test('a full queue takes no further packet, and none goes past it', () => {
+  const queues = queuesOf();
+  setQueue({ sent: 255, arrived: 0, sentAt: 0, arrivedAt: monotonic() + AHEAD_MS });
+  const { to, frame } = arrives(segment(FLAG.ACK, 100));
+  expect(to).toBe('pair');
+  expect(arrives(segment(FLAG.ACK, 100)).to).toBe('nowhere');
+  queues.look();
+  expect(queues.lost).toBe(1);
+  for (let i = 0; i < 256; i++) comesOut(frame);
+  expect(queues.areEmpty()).toBe(true);
+});
+
+test('a record without a super-packet lets segments be merged at all counts of time', () => {
+  // As if the count of time were about to come back to 0.
+  change((view) => view.setUint32(UPLINK.lastSuper, (units(monotonic()) + 2 ** 23) >>> 0, true));
+  expect(arrives(segment(FLAG.ACK, 100)).to).toBe('pair');
 });

@@ -72,7 +72,11 @@ export class Merging {
 
   constructor(options: MergingOptions) {
     this.options = options;
-    this.queues = new PairQueues(options.program.map('pair_queues'), QUEUES);
+    this.queues = new PairQueues(
+      options.program.map('pair_queues'),
+      options.program.map('pair_looks'),
+      QUEUES,
+    );
     this.hasPredecessor = options.links?.hasLeft === true;
     if (!this.hasPredecessor) removePairOf(options.tunnel, options.wish !== 'off');
   }

@@ -307,7 +307,7 @@ export class Uplinks {
     for (const uplink of this.uplinks.values()) if (uplink !== undefined) this.write(uplink);
   }
 
-  private write({ number, way, situation, gateway }: Uplink): void {
+  private write({ number, way, situation, gateway }: Uplink, mergingEnds = this.isMergingEnding): void {
     const pair = this.merged.get(number)?.pair ?? 0;
     writeRecord(this.program.map('uplinks'), number, UPLINK.SIZE, (view) => {
       view.setUint32(UPLINK.ifindex, situation.egress.ifindex, true);
@@ -320,7 +320,7 @@ export class Uplinks {
       view.setUint32(UPLINK.cuts, Number(situation.cutFor !== null), true);
       view.setUint32(UPLINK.pair, pair, true);
       view.setUint32(UPLINK.pairQueues, QUEUES, true);
-      view.setUint32(UPLINK.pairEnds, Number(this.isMergingEnding), true);
+      view.setUint32(UPLINK.pairEnds, Number(mergingEnds), true);
     });
   }
 
@@ -352,9 +352,17 @@ export class Uplinks {
       if (uplink === undefined) continue;
       const before = this.merged.get(uplink.number);
       const choice = this.merging.follow(() => this.receptionOf(uplink), before);
+      const pair = before?.pair ?? 0;
+      if (pair !== 0 && choice.pair === 0) this.endMergingOf(uplink);
       this.merged.set(uplink.number, choice);
-      if ((before?.pair ?? 0) !== choice.pair) this.write(uplink);
+      if (pair !== choice.pair) this.write(uplink);
     }
+  }
+
+  /** The programs stop sending an uplink's packets into the pair once no packet waits there: none overtakes another one. */
+  private endMergingOf(uplink: Uplink): void {
+    this.write(uplink, true);
+    this.merging.waitUntilEmpty();
   }
 
   /** The interfaces at which an uplink's datagrams arrive, and whether they are unwrapped in a driver. */

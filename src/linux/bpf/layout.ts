@@ -116,7 +116,18 @@ export const UPLINK = {
   SIZE: 44,
 } as const;
 export const DRIVER = { address: 0, isVirtual: 6, SIZE: 8 } as const;
-export const PAIR_QUEUE = { sent: 0, arrived: 4, sentAt: 8, arrivedAt: 12, unused: 16, SIZE: 64 } as const;
+export const PAIR_QUEUE = {
+  sent: 0,
+  arrived: 4,
+  sentAt: 8,
+  arrivedAt: 12,
+  full: 16,
+  look: 20,
+  least: 24,
+  unused: 28,
+  SIZE: 64,
+} as const;
+export const PAIR_LOOK = { number: 0, lost: 4, SIZE: 8 } as const;
 export const PEER = {
   lastReceived: 0,
   lastSent: 4,

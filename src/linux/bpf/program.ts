@@ -24,6 +24,7 @@ interface Objects {
       | 'arrivals'
       | 'drivers'
       | 'pair_queues'
+      | 'pair_looks'
       | 'ports'
       | 'peers'
       | 'served'

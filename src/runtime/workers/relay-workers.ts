@@ -108,8 +108,8 @@ export class RelayWorkers {
 
   /** As {@link gatherPeers} found them. */
   peers(): Generator<RecordedPeer> {
-    const { group, knownPeers } = this;
-    return readRecords(knownPeers.value ?? [], group.ports.clockOffset);
+    const { value = [], at } = this.knownPeers;
+    return readRecords(value, at);
   }
 
   get peerCount(): number {
@@ -195,6 +195,8 @@ export class RelayWorkers {
 /** The last answer to a question that costs some work. */
 class Held<T> {
   value: T | undefined;
+  /** When it was answered. */
+  at = -Infinity;
   private readonly clock: Clock;
   private until = -Infinity;
   private readonly ask: () => Promise<T>;
@@ -217,6 +219,7 @@ class Held<T> {
 
   private async answered(): Promise<void> {
     this.value = await this.ask();
-    this.until = this.clock.now() + this.holdMs(this.value);
+    this.at = this.clock.now();
+    this.until = this.at + this.holdMs(this.value);
   }
 }
