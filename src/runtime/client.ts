@@ -378,6 +378,7 @@ export class Client extends EventEmitter<ClientEvents> {
 
   private async shutDown(): Promise<void> {
     this.kernelPath.leave();
+    if (this.workers !== undefined) await this.workers.drain();
     this.handover.close();
     this.again?.rest();
     this.debounce.close();

@@ -24,6 +24,7 @@ import type { WorkerWork } from './worker-side.ts';
 /** A worker of a client: carries the packets of the peers that the first thread gives to it, by a queue of the interface and a socket. */
 export class ClientWorkerPart implements WorkerWork<ClientWorkerState> {
   readonly driver: Driver;
+  readonly lingers = true;
   private readonly data: ClientWorkerData;
   private readonly parent: ParentThread<ClientWorkerData>;
   private readonly ports: PortFactory;

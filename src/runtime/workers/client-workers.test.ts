@@ -208,6 +208,21 @@ test('what a worker leaves is judged by the first thread', async () => {
   expect(here.tuns.get('teredo')!.delivered.at(-1)).toEqual(forged);
 });
 
+test('packets that a worker leaves at the end of the client are judged, too', async () => {
+  const { client, there, net, own, other, two } = await Net.acquainted();
+  const closing = client.close();
+  expect(two.heard.at(-1)).toEqual({ type: 'close' });
+  const packet = data(own, other, 99);
+  const [none, numbers] = [new Uint32Array(0), { count: 0, buffer: new Uint8Array(0) }];
+  const datagrams = { ...numbers, offsets: none, lengths: none, addresses: none, ports: none, tos: none };
+  const offsets = Uint32Array.of(0);
+  const packets = { count: 1, buffer: packet, offsets, lengths: Uint32Array.of(packet.length) };
+  two.tell({ type: 'left', datagrams, packets });
+  await closing;
+  await net.pass(100);
+  expect(there.tuns.get('teredo')!.delivered.at(-1)).toEqual(packet);
+});
+
 test('a client that has lost its server has workers that carry nothing, until it is qualified again', async () => {
   const { net, client, own, one, two } = await Net.acquainted();
   net.clock.advance(0);

@@ -99,6 +99,15 @@ export class ClientWorkers {
     return this.group.portCounters;
   }
 
+  /**
+   * Ends the threads; new packets go to the first one. Resolves when they have dealt with the packets that wait for them. Until then the first thread
+   * works on: it gets those that they leave, and hears of those that they carry.
+   */
+  async drain(): Promise<void> {
+    this.given?.close();
+    await this.group.close();
+  }
+
   /** Resolves when they have ended, with their last reports added. */
   async close(): Promise<void> {
     const { group, opened } = this;

@@ -93,22 +93,23 @@ export class WorkerGroup {
     return sum;
   }
 
-  /** To the worker with this number, beginning with 1. */
+  /** To the worker with this number, beginning with 1. Those that have been told to end hear nothing more. */
   post(to: number, message: object): void {
-    this.workers[to - 1]?.thread.post(message);
+    if (!this.isClosed) this.workers[to - 1]?.thread.post(message);
   }
 
   postAll(message: object): void {
+    if (this.isClosed) return;
     for (const { thread } of this.workers) thread.post(message);
   }
 
   /** Resolves when they have ended, with their last reports added. */
   async close(): Promise<void> {
     if (this.isClosed) return;
-    this.isClosed = true;
     this.endStart();
     this.cancelPing?.();
     this.postAll({ type: 'close' });
+    this.isClosed = true;
     await Promise.all(this.workers.map(({ thread }) => thread.ended(END_MS)));
   }
 

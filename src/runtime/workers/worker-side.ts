@@ -8,6 +8,9 @@ import type { PortCounters } from '../port-counters.ts';
 import { FailureWarnings } from '../failure-warnings.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 
+/** A worker that lingers looks this often whether it still has packets. It ends after two looks without any, or after so many looks. */
+const LOOK_MS = 5;
+const LOOKS = 20;
 /** How long a report waits for more to report. */
 const REPORT_MS = 250;
 
@@ -22,6 +25,8 @@ export interface WorkerWork<State> {
   show(shown: Float64Array): void;
   /** Refusals and losses; those of the driver's ports unless given. */
   readonly portCounters?: PortCounters;
+  /** Packets that wait in its ports are dealt with before it ends. */
+  readonly lingers?: boolean;
   /** A message that only this role has. */
   hear?(message: object): void;
 }
@@ -34,6 +39,7 @@ export class WorkerSide<State> {
   private readonly shown: Float64Array;
   private readonly warnings: FailureWarnings;
   private cancelReport: CancelTimer | undefined;
+  private quietLooks = 0;
 
   constructor(
     parent: ParentThread<unknown>,
@@ -65,12 +71,13 @@ export class WorkerSide<State> {
   private handle(message: ToWorker<State>): void {
     if (message.type === 'ping') this.post({ type: 'pong' });
     else if (message.type === 'change') this.work.change(message.state);
-    else if (message.type === 'close') this.close();
+    else if (message.type === 'close') this.end();
     else this.work.hear?.(message);
   }
 
   /** After each batch of inputs. */
   private settled(): void {
+    this.quietLooks = 0;
     this.work.show(this.shown);
     this.cancelReport ??= this.clock.setTimer(this.clock.now() + REPORT_MS, () => this.report());
   }
@@ -81,6 +88,19 @@ export class WorkerSide<State> {
     const { limitHits, driver, portCounters = driver.portCounters } = this.work;
     const limits = [...limitHits.pending()].map(({ limit }) => limitHits.take(limit));
     this.post({ type: 'report', portCounters, limits });
+  }
+
+  private end(): void {
+    if (this.work.lingers === true) this.linger(LOOKS);
+    else this.close();
+  }
+
+  private linger(looks: number): void {
+    if (looks === 0 || this.quietLooks >= 2) return this.close();
+    this.clock.setTimer(this.clock.now() + LOOK_MS, () => {
+      this.quietLooks++;
+      this.linger(looks - 1);
+    });
   }
 
   private close(): void {
