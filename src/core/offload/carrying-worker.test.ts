@@ -117,13 +117,68 @@ test('CL-85: packets to a peer that is silent for a second are reported at once,
   out(packetOf(OWN, PEER), 1_000);
   expect(worker.pollTimeout()).toBe(1_000);
   worker.handleTimeout(1_000);
+  expect(reports).toHaveLength(1);
   out(packetOf(OWN, PEER), 1_100);
-  expect(worker.pollTimeout()).toBe(1_600);
+  expect(worker.pollTimeout()).toBe(1_499);
   out(packetOf(OWN, PEER), 1_250);
   expect(worker.pollTimeout()).toBe(1_250);
 });
 
-test('what a peer has had is reported when it is taken back', () => {
+/** A worker with so many peers, all last heard at 0. */
+function withPeers(count: number): Uint8Array[] {
+  worker = new CarryingWorker(count, seededEntropy(1), {
+    took: () => {},
+    gaveUp: () => {},
+    carried: (report) => reports.push(report),
+    leftDatagram: () => {},
+    leftPacket: () => {},
+  });
+  worker.setOwn(OWN);
+  return Array.from({ length: count }, (_, i) => {
+    const peer = PEER.slice();
+    [peer[14], peer[15]] = [i >> 8, i & 0xff];
+    worker.give(peer, PLACE, 0, 0);
+    return peer;
+  });
+}
+
+/** Lets it report all that is due before `end`. */
+function passUntil(end: number): void {
+  for (let at = worker.pollTimeout(); at < end; at = worker.pollTimeout()) worker.handleTimeout(at);
+}
+
+test('a packet to a silent peer causes an early report of that peer alone', () => {
+  const [silent, ...others] = withPeers(100) as [Uint8Array, ...Uint8Array[]];
+  for (const other of others) comesIn(packetOf(other, OWN), 2_000);
+  out(packetOf(OWN, silent), 2_100);
+  passUntil(2_101);
+  expect(reports).toMatchObject([{ count: 1, buffer: silent }]);
+  passUntil(3_000);
+  expect(reports.map(({ count }) => count)).toEqual([1, 99]);
+});
+
+test('of many silent peers 16 are reported early each 20 ms, in the order in which they came, and each within 500 ms', () => {
+  const peers = withPeers(1_000);
+  for (const peer of peers) out(packetOf(OWN, peer), 2_000);
+  passUntil(2_050);
+  expect(reports.map(({ count }) => count)).toEqual([16, 16, 16]);
+  expect(reports[0]!.buffer.slice(0, 16)).toEqual(peers[0]);
+  passUntil(2_501);
+  const reported = reports.reduce((sum, { count }) => sum + count, 0);
+  expect([reported, worker.pollTimeout()]).toEqual([1_000, Infinity]);
+});
+
+test('a peer that is taken back is reported early no more', () => {
+  const [peer] = withPeers(2) as [Uint8Array];
+  out(packetOf(OWN, peer), 2_000);
+  worker.takeBack(peer);
+  worker.give(STRANGER, PLACE, 2_000, 2_000);
+  out(packetOf(OWN, STRANGER), 2_001);
+  passUntil(2_400);
+  expect(reports).toMatchObject([{ buffer: peer }]);
+});
+
+test('the traffic of a peer is reported when it is taken back', () => {
   out(packetOf(OWN, PEER, 60), 10);
   worker.takeBack(PEER);
   expect(reports).toMatchObject([
@@ -146,20 +201,7 @@ test('a peer that takes the slot of another is reported once, with its own traff
 });
 
 test('many peers are reported in pieces, so that the first thread can carry packets in between', () => {
-  worker = new CarryingWorker(5_000, seededEntropy(1), {
-    took: () => {},
-    gaveUp: () => {},
-    carried: (report) => reports.push(report),
-    leftDatagram: () => {},
-    leftPacket: () => {},
-  });
-  worker.setOwn(OWN);
-  for (let i = 0; i < 3_000; i++) {
-    const peer = PEER.slice();
-    [peer[14], peer[15]] = [i >> 8, i & 0xff];
-    worker.give(peer, PLACE, 0, 0);
-    out(packetOf(OWN, peer), 0);
-  }
+  for (const peer of withPeers(3_000)) out(packetOf(OWN, peer), 0);
   while (worker.pollTimeout() <= 500) worker.handleTimeout(500);
   expect(reports.map(({ count }) => count)).toEqual([1_024, 1_024, 952]);
 });

@@ -26,6 +26,9 @@ import type { Carried } from './carried.ts';
 const REPORT_MS = 500;
 /** One that is sent to and silent is reported sooner: the first thread may want to ask it. So often at the most. */
 const DOUBTFUL_REPORT_MS = 250;
+/** Between two such reports, of peers together, and peers in one: 800 in a second. Others are reported with the rest. */
+const DOUBTFUL_GAP_MS = 20;
+const MOST_DOUBTFUL = 16;
 /** Peers in one report: the first thread reads it at once. */
 const MOST_REPORTED = 1_024;
 /** ICMPv6 payload of an echo reply that may answer a connectivity test. */
@@ -82,6 +85,10 @@ export class CarryingWorker implements Machine {
   private readonly unreported: Unreported[] = [];
   private dirty: number[] = [];
   private reportAt = Infinity;
+  /** Those to report sooner, in the order in which they came. */
+  private readonly doubtful = new Set<number>();
+  private doubtfulReportAt = Infinity;
+  private doubtfulReportedAt = -Infinity;
   private own: Ipv6 | undefined = undefined;
 
   /** `most`: peers that it can have. */
@@ -174,7 +181,7 @@ export class CarryingWorker implements Machine {
     }
     const unreported = this.touch(peer, now);
     unreported.sentAt = now;
-    if (silence >= DOUBT_MS && now - unreported.reportedAt >= DOUBTFUL_REPORT_MS) this.reportAt = now;
+    if (silence >= DOUBT_MS && now - unreported.reportedAt >= DOUBTFUL_REPORT_MS) this.doubt(peer, now);
     unreported.sentPackets++;
     unreported.sentBytes += octets;
     this.traffic.sentPackets++;
@@ -185,12 +192,12 @@ export class CarryingWorker implements Machine {
   }
 
   handleTimeout(now: number): void {
-    if (now < this.reportAt) return;
-    this.report(now);
+    if (now >= this.reportAt) this.report(now);
+    else if (now >= this.doubtfulReportAt) this.reportDoubtful(now);
   }
 
   pollTimeout(): number {
-    return this.reportAt;
+    return Math.min(this.reportAt, this.doubtfulReportAt);
   }
 
   private isOwn(b: Uint8Array, o: number): boolean {
@@ -207,21 +214,41 @@ export class CarryingWorker implements Machine {
     return unreported;
   }
 
-  /** What it has had was reported, or is reported now. */
+  private doubt(peer: number, now: number): void {
+    this.doubtful.add(peer);
+    if (this.doubtfulReportAt === Infinity)
+      this.doubtfulReportAt = Math.max(now, this.doubtfulReportedAt + DOUBTFUL_GAP_MS);
+  }
+
+  /** Its traffic was reported, or is reported now. */
   private remove(peer: number): void {
     if (this.unreported[peer]!.isDirty) this.outlet.carried(this.reportOf([peer]));
+    this.doubtful.delete(peer);
     this.peers.remove(peer);
   }
 
   private report(now: number): void {
+    this.reportThose(this.dirty.splice(0, MOST_REPORTED), now);
+    this.reportAt = this.dirty.length > 0 ? now : Infinity;
+  }
+
+  private reportDoubtful(now: number): void {
+    this.doubtfulReportedAt = now;
+    const some: number[] = [];
+    for (const peer of this.doubtful) if (some.push(peer) === MOST_DOUBTFUL) break;
+    this.reportThose(some, now);
+    this.doubtfulReportAt = this.doubtful.size > 0 ? now + DOUBTFUL_GAP_MS : Infinity;
+  }
+
+  private reportThose(peers: readonly number[], now: number): void {
     const dirty: number[] = [];
-    for (const peer of this.dirty.splice(0, MOST_REPORTED)) {
+    for (const peer of peers) {
       const row = this.unreported[peer]!;
-      // It was reported when its peer was removed; or twice in the list, because the slot has another peer since.
+      // It was reported as doubtful, or when its peer was removed; or it is twice in the list, because the slot has another peer since.
       if (row.isDirty) dirty.push(peer);
       row.isDirty = false;
+      this.doubtful.delete(peer);
     }
-    this.reportAt = this.dirty.length > 0 ? now : Infinity;
     if (dirty.length > 0) this.outlet.carried(this.reportOf(dirty, now));
   }
 

@@ -12,6 +12,7 @@ import { KernelTun } from '../kernel-tun.ts';
 import type { UdpOptions } from '../port-factory.ts';
 import type { Udp } from '../ports.ts';
 import { refusable } from '../refusable.ts';
+import { systemClock } from '../system-clock.ts';
 import { countSystemFailure, survive } from '../system-failures.ts';
 import type { Steering } from './worker-of.ts';
 import type { PeerTunnel, SharedTunnel, SharedUdp, WorkerPorts } from './worker-ports.ts';
@@ -19,6 +20,7 @@ import { startThread } from './worker-thread.ts';
 
 /** Threads of this process, and sockets of the kernel for them. */
 export const kernelWorkers: WorkerPorts = {
+  clockOffset: Number(process.hrtime.bigint()) / 1e6 - systemClock.now(),
   openSharedUdp: (options, count, key) => {
     const opened = refusable(
       () => openSharedPort(options.address, options.port, count, (sockets) => steerBySource(sockets, key)),

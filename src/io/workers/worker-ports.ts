@@ -50,6 +50,8 @@ export interface PeerSharing {
 
 /** What a role needs to have workers. */
 export interface WorkerPorts {
+  /** Milliseconds to add to a time of this thread's clock: then it can be compared with those of other threads. It never changes. */
+  readonly clockOffset: number;
   /** `key`: the addresses are hashed with it. The same key divides two ports in the same way. Throws an EnvironmentError. */
   openSharedUdp(options: UdpOptions, count: number, key: number): SharedUdp;
   /** The same of sockets that an earlier process has opened so, all of them in their order. */

@@ -25,6 +25,7 @@ class PlayedPorts extends MemoryPorts {
   /** What the kernel was told of peers. */
   readonly shared: string[] = [];
   readonly workers: WorkerPorts = {
+    clockOffset: 0,
     openSharedUdp: () => {
       throw new Error('a client opens a tunnel');
     },

@@ -10,7 +10,7 @@ const [MAPPED_ADDRESS, MAPPED_PORT, IS_TRUSTED, NUMBERS] = [16, 20, 22, 24];
 /** Records in a message: some milliseconds' work. */
 export const RECORDS_A_MESSAGE = 4_096;
 
-/** A peer as one of the first thread. Times are those of its clock. */
+/** A peer as one of the first thread. Times are those of its clock, and the same in all answers while nothing comes. */
 export interface RecordedPeer extends PeerTraffic {
   readonly address: Ipv6;
   readonly mappedAddress: Ipv4;
@@ -20,12 +20,15 @@ export interface RecordedPeer extends PeerTraffic {
   readonly lastSent: number;
 }
 
-/** All peers, in pieces of {@link RECORDS_A_MESSAGE}; each is made when it is taken, and the table may change in between. */
-export function* recordsOf(peers: PeerTable, now: () => number): Generator<Uint8Array> {
+/**
+ * All peers, in pieces of {@link RECORDS_A_MESSAGE}; each is made when it is taken, and the table may change in between. `clockOffset`: of this thread
+ * (worker-ports.ts).
+ */
+export function* recordsOf(peers: PeerTable, clockOffset: number): Generator<Uint8Array> {
   let records = new Uint8Array(RECORD * RECORDS_A_MESSAGE);
   let end = 0;
   for (const peer of peers.walk()) {
-    writeRecord(records, end, peers, peer, now());
+    writeRecord(records, end, peers, peer, clockOffset);
     end += RECORD;
     if (end < records.length) continue;
     yield records;
@@ -39,26 +42,31 @@ export function countOf(pieces: readonly Uint8Array[]): number {
   return pieces.reduce((sum, { length }) => sum + length / RECORD, 0);
 }
 
-/** `at`: when the records were received, on the reader's clock. */
-export function* readRecords(pieces: readonly Uint8Array[], at: number): Generator<RecordedPeer> {
+/** `clockOffset`: of the thread that reads them. */
+export function* readRecords(pieces: readonly Uint8Array[], clockOffset: number): Generator<RecordedPeer> {
   for (const piece of pieces)
-    for (let start = 0; start < piece.length; start += RECORD) yield readRecord(piece, start, at);
+    for (let start = 0; start < piece.length; start += RECORD) yield readRecord(piece, start, clockOffset);
 }
 
-function writeRecord(records: Uint8Array, at: number, peers: PeerTable, peer: number, now: number): void {
+function writeRecord(
+  records: Uint8Array,
+  at: number,
+  peers: PeerTable,
+  peer: number,
+  clockOffset: number,
+): void {
   const view = new DataView(records.buffer, at, RECORD);
   peers.writeAddress(peer, records, at);
   view.setUint32(MAPPED_ADDRESS, peers.mappedAddress[peer]!);
   view.setUint16(MAPPED_PORT, peers.mappedPort[peer]!);
   view.setUint8(IS_TRUSTED, peers.status[peer] === TRUSTED ? 1 : 0);
   const { receivedPackets, receivedBytes, sentPackets, sentBytes } = peers.trafficOf(peer);
-  // Ages: each thread has a clock of its own.
-  const ages = [now - peers.lastReceived.at(peer), now - peers.lastSent.at(peer)];
-  const numbers = [receivedPackets, receivedBytes, sentPackets, sentBytes, ...ages];
+  const times = [peers.lastReceived.at(peer) + clockOffset, peers.lastSent.at(peer) + clockOffset];
+  const numbers = [receivedPackets, receivedBytes, sentPackets, sentBytes, ...times];
   for (const [i, number] of numbers.entries()) view.setFloat64(NUMBERS + 8 * i, number);
 }
 
-function readRecord(records: Uint8Array, start: number, at: number): RecordedPeer {
+function readRecord(records: Uint8Array, start: number, clockOffset: number): RecordedPeer {
   const view = new DataView(records.buffer, records.byteOffset + start, RECORD);
   const number = (i: number): number => view.getFloat64(NUMBERS + 8 * i);
   return {
@@ -70,7 +78,7 @@ function readRecord(records: Uint8Array, start: number, at: number): RecordedPee
     receivedBytes: number(1),
     sentPackets: number(2),
     sentBytes: number(3),
-    lastReceived: at - number(4),
-    lastSent: at - number(5),
+    lastReceived: number(4) - clockOffset,
+    lastSent: number(5) - clockOffset,
   };
 }

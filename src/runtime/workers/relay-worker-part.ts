@@ -83,7 +83,7 @@ export class RelayWorkerPart implements WorkerWork<RelayWorkerState> {
   }
 
   private records(): Generator<Uint8Array> {
-    return recordsOf(this.machine.peers, () => this.driver.now);
+    return recordsOf(this.machine.peers, this.ports.workers!.clockOffset);
   }
 
   /** One piece after the other, while packets are carried. */

@@ -28,6 +28,7 @@ class PlayedPorts extends MemoryPorts {
   readonly threads: RelayThread[] = [];
   override readonly clock = new MemoryClock();
   readonly workers: WorkerPorts = {
+    clockOffset: 9_000,
     openSharedUdp: () => {
       throw new Error('a relay opens a tunnel');
     },
@@ -150,7 +151,7 @@ test('datagrams of another worker are passed on to it, those of the first one ar
 const CLIENT = parseIpv6('2001:0:cb00:7178::34ff:3f00')!;
 const PREFIX = parseIpv6('2001:db8::')!;
 
-/** The peers of a worker that has this one. */
+/** The peers of a worker that has this one, on a clock that is 500 ms behind that of the first thread. */
 function recordsWith(client: Ipv6): Uint8Array[] {
   const limits = { trusted: 8, unverified: 8 };
   const peers = new PeerTable(limits, seededEntropy(2), () => {}, false);
@@ -158,7 +159,7 @@ function recordsWith(client: Ipv6): Uint8Array[] {
   peers.mappedPort[peer] = 1_234;
   peers.trust(peer, 0);
   peers.lastReceived.set(peer, 500);
-  return [...recordsOf(peers, () => 2_000)];
+  return [...recordsOf(peers, 9_500)];
 }
 
 test('peers and users of all threads are asked for, and answers hold for a second', async () => {
@@ -177,7 +178,7 @@ test('peers and users of all threads are asked for, and answers hold for a secon
       address: CLIENT,
       mappedPort: 1_234,
       isTrusted: true,
-      lastReceived: relay.now - 1_500,
+      lastReceived: 1_000,
       lastSent: -Infinity,
     }),
   ]);
@@ -214,6 +215,24 @@ test('peers and users of all threads are asked for, and answers hold for a secon
   const unanswered = relay.gatherPeers().catch(({ message }: Error) => message);
   ports.clock.advance(5_000);
   expect(await unanswered).toBe('a worker has not answered for 5 s');
+});
+
+test('a peer that sends nothing has the same time in each answer, however long the answer takes', async () => {
+  const ports = new PlayedPorts();
+  const { relay, one, two } = await relayOf(ports);
+  const timeAfter = async (delay: number): Promise<number> => {
+    const gathering = relay.gatherPeers();
+    const records = recordsWith(CLIENT);
+    ports.clock.advance(delay);
+    for (const some of [...records, new Uint8Array(0)])
+      one.tell({ type: 'peers', id: one.question.id, records: some });
+    two.tell({ type: 'peers', id: two.question.id, records: new Uint8Array(0) });
+    await gathering;
+    return [...relay.otherPeers()][0]!.lastReceived;
+  };
+  const first = await timeAfter(0);
+  ports.clock.advance(2_000);
+  expect(await timeAfter(70)).toBe(first);
 });
 
 test('the answer of many peers holds longer: a minute for a million', async () => {

@@ -108,8 +108,8 @@ export class RelayWorkers {
 
   /** As {@link gatherPeers} found them. */
   peers(): Generator<RecordedPeer> {
-    const { value = [], at } = this.knownPeers;
-    return readRecords(value, at);
+    const { group, knownPeers } = this;
+    return readRecords(knownPeers.value ?? [], group.ports.clockOffset);
   }
 
   get peerCount(): number {
@@ -195,8 +195,6 @@ export class RelayWorkers {
 /** The last answer to a question that costs some work. */
 class Held<T> {
   value: T | undefined;
-  /** When it was answered. */
-  at = -Infinity;
   private readonly clock: Clock;
   private until = -Infinity;
   private readonly ask: () => Promise<T>;
@@ -219,7 +217,6 @@ class Held<T> {
 
   private async answered(): Promise<void> {
     this.value = await this.ask();
-    this.at = this.clock.now();
-    this.until = this.at + this.holdMs(this.value);
+    this.until = this.clock.now() + this.holdMs(this.value);
   }
 }

@@ -21,6 +21,7 @@ class PlayedPorts extends MemoryPorts {
   readonly discarded: number[] = [];
   override readonly clock = new MemoryClock();
   readonly workers: WorkerPorts = {
+    clockOffset: 0,
     openSharedUdp: (options, count) => ({
       own: this.openUdp(options),
       others: Array.from({ length: count - 1 }, (_, i) => 100 + i),
