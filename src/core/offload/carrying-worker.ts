@@ -55,7 +55,7 @@ export interface CarryingOutlet {
   leftPacket(b: Uint8Array, start: number, end: number): void;
 }
 
-/** What a peer has had since it was last reported. */
+/** The traffic of a peer since it was last reported. */
 interface Unreported {
   isDirty: boolean;
   reportedAt: number;
@@ -70,7 +70,7 @@ interface Unreported {
 
 /**
  * A worker of a client beside the first: carries the packets of peers that the first thread trusts and has given to it, by the rules of
- * packets/reception.ts (case 1) and packets/transmission.ts (case 1). It decides nothing else: whatever is not plainly such a packet is left to the
+ * packets/reception.ts (case 1) and packets/transmission.ts (case 1). It decides nothing else: all that is not plainly such a packet is left to the
  * first thread. adr/0029
  */
 export class CarryingWorker implements Machine {

@@ -32,7 +32,7 @@ export interface SharedTunnel {
   readonly others: readonly { readonly tun: number; readonly udp: number }[];
 }
 
-/** The same, where the first thread says which peers another thread has. All others, and whatever is of none, are its own. */
+/** The same, where the first thread says which peers another thread has. Packets of all others, or of no peer, are its own. */
 export interface PeerTunnel extends SharedTunnel {
   readonly sharing: PeerSharing;
 }

@@ -50,7 +50,7 @@ export class PeerSharing {
     if (result !== -E.ENOENT) check('bpf_map_delete_elem', result);
   }
 
-  /** All packets go where they went at last. */
+  /** The programs stay attached, and keep the last content of the map. */
   close(): void {
     this.program.close();
   }

@@ -1,4 +1,4 @@
-/** What the first thread of a client and its workers tell each other, beside the messages of all roles. */
+/** Messages between the first thread of a client and its workers, beside those of all roles. */
 import type { Carried } from '../../core/offload/carried.ts';
 import type { DatagramBatch, PacketBatch } from '../../io/ports.ts';
 import type { Endpoint, Ipv4, Ipv6 } from '../../wire/index.ts';
@@ -30,7 +30,7 @@ export interface PeerStep {
   readonly place?: Endpoint & { readonly heardMsAgo: number };
 }
 
-/** What the first thread has to judge. */
+/** Left traffic: the first thread has to judge it. */
 export interface LeftMessage {
   readonly type: 'left';
   readonly datagrams: DatagramBatch;

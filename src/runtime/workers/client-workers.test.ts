@@ -22,7 +22,7 @@ type Thread = PlayedThread<ClientWorkerData, ToClientWorker>;
 
 class PlayedPorts extends MemoryPorts {
   readonly threads: Thread[] = [];
-  /** What the kernel was told of peers. */
+  /** The peers that the kernel was told of. */
   readonly shared: string[] = [];
   readonly workers: WorkerPorts = {
     clockOffset: 0,
@@ -138,7 +138,7 @@ test('a trusted peer is given to a worker, and its packets go there once the wor
   expect(two.heard.at(-1)).toEqual({ type: 'close' });
 });
 
-test('what workers have carried keeps the peer valid, and is in the traffic of peer and client', async () => {
+test('packets that workers have carried keep the peer valid, and are in the traffic of peer and client', async () => {
   const { net, here, client, own, other, two } = await Net.acquainted();
   const [before, whole] = [client.trafficOf(other)!, client.status()];
   const column = (count: number): Float64Array => Float64Array.of(count);
@@ -184,7 +184,7 @@ test('what workers have carried keeps the peer valid, and is in the traffic of p
   void [here, own];
 });
 
-test('what a worker leaves is judged by the first thread', async () => {
+test('packets that a worker leaves are judged by the first thread', async () => {
   const { net, here, there, own, other, two } = await Net.acquainted();
   const packet = data(own, other, 99);
   const batch = (bytes: Uint8Array) => ({

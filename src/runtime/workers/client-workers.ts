@@ -90,7 +90,7 @@ export class ClientWorkers {
     this.group.postAll({ type: 'change', state: { own: address } });
   }
 
-  /** What each shows (client-shown.ts). */
+  /** The numbers that each shows (client-shown.ts). */
   get shown(): readonly Float64Array[] {
     return this.group.shown;
   }

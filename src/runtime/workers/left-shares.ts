@@ -34,7 +34,7 @@ export class LeftShares {
     this.packets = new Shares(PACKETS, entropy);
   }
 
-  /** By the outer source; of the reserve each address has one share, whatever its ports. */
+  /** By the outer source; of the reserve each address has one share, for all its ports. */
   takeDatagram(address: number, port: number, now: number): boolean {
     return this.datagrams.take(address, port, address, now);
   }

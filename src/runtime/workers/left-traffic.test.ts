@@ -45,7 +45,7 @@ test('a sender cannot have threads copy without end: 64 at once, 500 a second, n
   for (let i = 0; i < 1_000; i++) left.addPacket(b, 0, 2_048, 0);
   const { datagrams, packets } = left.take()!;
   expect([datagrams.count, packets.count]).toEqual([64, 32]);
-  expect(left.counters).toEqual({ 'udpReceiveFailures.STRAYS': 936, 'tunReadFailures.STRAYS': 968 });
+  expect(left.counters).toEqual({ 'udpReceiveFailures.LEFT': 936, 'tunReadFailures.LEFT': 968 });
   left.addPacket(b, 0, 2_049, 10_000);
   expect(left.take()).toBeUndefined();
 });
@@ -79,7 +79,7 @@ test('a peer that sends much makes nothing of other peers or of the host drop', 
     const { datagrams } = left.take() ?? {};
     if (now % 10 === 7) expect(datagrams!.addresses.at(-1)).toBe(2);
   }
-  expect(left.counters['tunReadFailures.STRAYS']).toBeUndefined();
+  expect(left.counters['tunReadFailures.LEFT']).toBeUndefined();
 });
 
 test('many peers at one address leave the few datagrams of others their reserve, and packets to many peers those to another', () => {

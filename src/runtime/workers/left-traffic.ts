@@ -32,8 +32,8 @@ export class LeftTraffic {
   get counters(): PortCounters {
     const { datagrams, packets } = this.dropped;
     return {
-      ...(datagrams > 0 ? { 'udpReceiveFailures.STRAYS': datagrams } : {}),
-      ...(packets > 0 ? { 'tunReadFailures.STRAYS': packets } : {}),
+      ...(datagrams > 0 ? { 'udpReceiveFailures.LEFT': datagrams } : {}),
+      ...(packets > 0 ? { 'tunReadFailures.LEFT': packets } : {}),
     };
   }
 

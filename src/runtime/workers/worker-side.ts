@@ -14,7 +14,7 @@ const LOOKS = 20;
 /** How long a report waits for more to report. */
 const REPORT_MS = 250;
 
-/** What is a worker's own of its role. */
+/** The part of a worker that depends on its role. */
 export interface WorkerWork<State> {
   readonly driver: Driver;
   readonly limitHits: LimitHits;
