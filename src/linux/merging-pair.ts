@@ -14,7 +14,8 @@ const KIND = 'veth';
 /** Names have at most 15 characters; the end of this one needs 4. */
 const MOST_OF_NAME = 11;
 const MOST_NUMBER = 99;
-const MTU = 1_500;
+/** The most of a veth: the kernel would drop longer packets, although it delivers them by the tunnel. */
+const MTU = 65_535;
 
 /**
  * Two virtual interfaces of this host. What is sent by the first one comes in at the second one, where the kernel merges TCP segments (GRO). Neither
@@ -81,12 +82,16 @@ export function removePair({ first }: MergingPair): void {
   removeLink(first.ifindex);
 }
 
-/** Removes pairs that killed processes have left, whose tunnels do not exist. Throws a SystemCallError. */
-export function removeLeftPairs(links: ReadonlyMap<number, Link>): void {
+/**
+ * Removes what killed processes have left: pairs whose tunnels do not exist, and all of this tunnel, also half made ones, except `kept`. Throws a
+ * SystemCallError.
+ */
+export function removeLeftPairs(links: ReadonlyMap<number, Link>, of: string, kept?: MergingPair): void {
   const names = new Set([...links.values()].map(({ name }) => name));
   for (const link of links.values()) {
     const tunnel = tunnelOf(link);
-    if (tunnel !== undefined && !names.has(tunnel)) removeLink(link.ifindex);
+    const isKept = link === kept?.first || link === kept?.second;
+    if (tunnel !== undefined && !isKept && (tunnel === of || !names.has(tunnel))) removeLink(link.ifindex);
   }
 }
 

@@ -8,14 +8,7 @@ import { possibleProcessors } from '../../linux/bpf/processors.ts';
 import { SystemCallError } from '../../linux/errors.ts';
 import { readLinks } from '../../linux/links.ts';
 import type { Link } from '../../linux/links.ts';
-import {
-  findPair,
-  makePair,
-  preparePair,
-  removeLeftPairs,
-  removePair,
-  worksPair,
-} from '../../linux/merging-pair.ts';
+import { findPair, makePair, preparePair, removeLeftPairs, worksPair } from '../../linux/merging-pair.ts';
 import type { MergingPair } from '../../linux/merging-pair.ts';
 import { featuresOf } from '../../linux/offloads.ts';
 import { ipv6Addresses } from '../../linux/proc.ts';
@@ -206,9 +199,7 @@ export class Merging {
 export function removePairOf(tunnel: string, isWanted: boolean): void {
   try {
     const links = readLinks();
-    const pair = isWanted ? undefined : findPair(tunnel, links);
-    if (pair !== undefined) removePair(pair);
-    removeLeftPairs(links);
+    removeLeftPairs(links, tunnel, isWanted ? findPair(tunnel, links) : undefined);
   } catch (error) {
     countSystemFailure(error);
   }
