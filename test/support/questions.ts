@@ -46,7 +46,7 @@ export class Questions {
 
   /** Ends them. A server that others keep from running answers late, and that is no loss: the time for which `server` waits for a processor is left out. */
   async results(server: number): Promise<readonly Answered[]> {
-    const watch = stopwatch(() => [this.running.pid, server]);
+    const watch = stopwatch(() => [server]);
     this.running.kill();
     const looks = setInterval(() => watch() > LATE_MS && this.running.kill(), LOOK_MS);
     const [, results] = await this.running

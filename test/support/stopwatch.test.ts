@@ -63,6 +63,17 @@ test.for([
   },
 );
 
+test('the waits of this thread, while a process rests, count as time of the process', async () => {
+  const others = Array.from({ length: 8 }, () => spawn('sh', ['-c', 'while :; do :; done']));
+  onTestFinished(() => others.forEach((other) => other.kill('SIGKILL')));
+  const resting = spawn('sleep', ['100']);
+  onTestFinished(() => void resting.kill());
+  await sleep(200);
+  const [begun, watch, own] = [performance.now(), stopwatch(() => [resting.pid!]), threadTimeMs()];
+  while (threadTimeMs() < own + 100);
+  expect(watch()).toBeGreaterThan(performance.now() - begun - 20);
+});
+
 /** ms. Documentation/scheduler/sched-stats.rst */
 function runTimeOf({ pid }: ChildProcess): number {
   return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;

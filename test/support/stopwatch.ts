@@ -11,18 +11,18 @@ interface Times {
 const NONE: Times = { ran: 0, waited: 0 };
 
 /**
- * The time since the call, ms, without the time for which this thread, or one of these processes, could run and waited for a processor: other programs of the
- * machine have taken that time. The waits of several overlap, and each may cause those of the others: so only the longest is left out, and the result is no
- * less than the time for which one of them has run. What a process waits for by itself counts, such as a timer or an answer. For upper limits: a timer may run
- * out meanwhile. What a process has waited since the last look before its end is not known, and counts.
+ * The time since the call, ms, without the time for which one of these processes could run and waited for a processor; without processes: this thread. Other
+ * programs of the machine have taken that time. The waits of several overlap, and each may cause those of the others: so only the longest is left out, and the
+ * result is no less than the time for which one of them has run. The time in which a process rests counts, such as until a timer or an answer, and so do the waits of
+ * this thread meanwhile. For upper limits: a timer may run out meanwhile. What a process has waited since the last look before its end is not known, and counts.
  */
-export function stopwatch(processes: () => readonly number[] = () => []): () => number {
+export function stopwatch(processes?: () => readonly number[]): () => number {
   const begun = performance.now();
-  const before = timesOf(processes());
+  const before = timesOf(processes?.());
   const latest = new Map(before);
   return () => {
     const passed = performance.now() - begun;
-    for (const [thread, times] of timesOf(processes())) latest.set(thread, times);
+    for (const [thread, times] of timesOf(processes?.())) latest.set(thread, times);
     const since = [...latest].map(([thread, { ran, waited }]) => {
       const { ran: ranBefore, waited: waitedBefore } = before.get(thread) ?? NONE;
       return { ran: ran - ranBefore, waited: waited - waitedBefore };
@@ -53,8 +53,8 @@ function familyOf(pid: number): number[] {
 }
 
 /** The times of each thread since it began. Of the processes the main threads: the others compile, collect and read files. */
-function timesOf(processes: readonly number[]): Map<string, Times> {
-  const threads = ['thread-self', ...processes.map((pid) => `${pid}/task/${pid}`)];
+function timesOf(processes?: readonly number[]): Map<string, Times> {
+  const threads = processes?.map((pid) => `${pid}/task/${pid}`) ?? ['thread-self'];
   return new Map(threads.flatMap((thread) => timesOfThread(thread)));
 }
 
