@@ -3,10 +3,11 @@ import { expect, test } from 'vitest';
 import { Internet, SERVER_ADDRESS, ping, transfer } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { proveKernelPath } from '../support/carried.ts';
-import { GUESSED_MS } from '../support/nat-limits.ts';
 import { peersOf, startClient, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const BYTES = 5_000_000;
+/** A guess is a matter of chance: how long one takes is judged by nat-pairs.test.ts, with many of them. */
+const FOUND_MS = 30_000;
 /** The number of packets that most of this many bytes take. */
 const MOST = 3_000;
 
@@ -19,7 +20,7 @@ test.for([
   await startServer(net.server, SERVER_ADDRESS);
   for (const client of [a, b]) await startClient(client, SERVER_ADDRESS, '--data-path', 'kernel');
   const [addressA, addressB] = [await teredoAddress(a), await teredoAddress(b)];
-  expect(await ping(a, addressB, GUESSED_MS)).toBeDefined();
+  expect(await ping(a, addressB, FOUND_MS)).toBeDefined();
   const { means: found } = (await peersOf(a, 'client')).peers.find(({ address }) => address === addressB)!;
   expect(found).toBe(means);
   await proveKernelPath(a, addressB);
