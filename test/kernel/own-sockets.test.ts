@@ -6,7 +6,7 @@ import { proveKernelPath } from '../support/carried.ts';
 import { peersOf, startClient, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const BYTES = 5_000_000;
-/** A guess is a matter of chance: how long one takes is judged by nat-pairs.test.ts, with many of them. */
+/** One guess in a thousand misses, and is tried again (adr/0016). How long one takes is judged by nat-pairs.test.ts. */
 const FOUND_MS = 30_000;
 /** The number of packets that most of this many bytes take. */
 const MOST = 3_000;
