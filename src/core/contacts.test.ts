@@ -51,6 +51,28 @@ describe('Contacts', () => {
     expect(contacts.pollTimeout()).toBe(Infinity);
   });
 
+  test('of very many that are due at once, some are repeated at each timeout, and all in the end', () => {
+    const { contacts, log } = setUp();
+    for (let peer = 0; peer < 1_000; peer++) contacts.begin(peer, 0);
+    for (const [at, word] of [
+      [2_000, 'attempt 2'],
+      [4_000, 'attempt 3'],
+      [6_000, 'attempt 4'],
+      [8_000, 'failed'],
+    ] as const) {
+      const turns: number[] = [];
+      while (contacts.pollTimeout() <= at) {
+        log.length = 0;
+        contacts.handleTimeout(at);
+        expect(log.every((line) => line.includes(word))).toBe(true);
+        turns.push(log.length);
+      }
+      expect(turns.reduce((sum, one) => sum + one, 0)).toBe(1_000);
+      expect(Math.max(...turns)).toBeLessThanOrEqual(128);
+    }
+    expect(contacts.isEmpty).toBe(true);
+  });
+
   test('beginning a second time joins the first contact', () => {
     const { contacts, log } = setUp();
     expect(contacts.begin(7, 0)).toBe(contacts.begin(7, 500));

@@ -12,6 +12,9 @@ import { RowList } from './row-lists.ts';
 import { NO_ROW, inPage } from './rows.ts';
 import { RowsByPeer } from './rows-by-peer.ts';
 
+/** Attempts and ends of contacts at one timeout: a turn of a millisecond or two. */
+const DUE_AT_ONCE = 128;
+
 /** No such contact. */
 export const NO_CONTACT = NO_ROW;
 
@@ -117,9 +120,12 @@ export class Contacts {
     this.rows.give(contact);
   }
 
+  /** Of very many contacts that are due, some: {@link pollTimeout} is then in the past. */
   handleTimeout(now: number): void {
     const { due, rows } = this;
-    for (let contact = due.first; contact !== NO_ROW && rows.dueAtOf(contact) <= now; contact = due.first) {
+    for (let left = DUE_AT_ONCE; left > 0; left--) {
+      const contact = due.first;
+      if (contact === NO_ROW || rows.dueAtOf(contact) > now) return;
       rows.due.remove(due, contact);
       if (rows.attemptsOf(contact) < CONTACT_ATTEMPTS) {
         this.attempt(contact, now);

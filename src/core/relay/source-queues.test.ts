@@ -31,7 +31,10 @@ function makeQueues(change: Partial<typeof RELAY_LIMITS.waiting> = {}): Queues {
 /** How many packets of the `n`th /64 wait. */
 function waitingOf(queues: SourceQueues, n: number): number {
   let count = 0;
-  queues.serve(site(n), 0, () => ++count > 0);
+  for (let before = -1; before < count;) {
+    before = count;
+    queues.serve(site(n), 0, () => ++count > 0);
+  }
   return count;
 }
 
@@ -85,4 +88,21 @@ test('there is never more than may be, whatever comes', () => {
   }
   expect(most).toBeLessThanOrEqual(1);
   expect(queues.waitingPackets).toBe(added - served - dropped.length);
+});
+
+test('of very many packets that may leave, some do at each timeout, or at an answer, and the others at the next ones', () => {
+  const { queues, add } = makeQueues();
+  for (let n = 1; n <= 8; n++) for (let i = 0; i < 500; i++) add(n);
+  let left = 0;
+  const take = (): boolean => ++left > 0;
+  queues.serve(site(1), 0, take);
+  const turns = [left];
+  while (queues.pollTimeout() <= 250) {
+    left = 0;
+    queues.handleTimeout(250, take);
+    turns.push(left);
+  }
+  expect(turns.reduce((sum, one) => sum + one, 0)).toBe(4_000);
+  expect(Math.max(...turns)).toBeLessThanOrEqual(128);
+  expect([queues.isEmpty, queues.pollTimeout()]).toEqual([true, Infinity]);
 });

@@ -8,6 +8,8 @@ const WAIT_MS = 4_000;
 /** Time between two looks at the queues if nothing else happens: the budgets fill with time. */
 const LOOK_MS = 250;
 const LINES = 1_024;
+/** Packets that leave the queues at one timeout, or at one answer: a turn of a millisecond or two. */
+const SERVED_AT_ONCE = 128;
 
 interface Line {
   packets: { readonly bytes: Uint8Array; readonly until: number }[];
@@ -82,26 +84,39 @@ export class SourceQueues {
     return true;
   }
 
-  /** Passes the packets of this source's /64 to `take`, in order, until it returns false. */
+  /** Passes the packets of this source's /64 to `take`, in order, until it returns false. Of very many some: the others at the next timeout. */
   serve(requester: Requester, now: number, take: (packet: Uint8Array) => boolean): void {
     if (this.isEmpty) return;
     const number = this.lineOf(requester);
     const line = this.lines.get(number);
-    if (line !== undefined) this.serveLine(number, line, now, take);
+    if (line !== undefined && this.serveLine(number, line, now, take, SERVED_AT_ONCE) === 0)
+      this.lookAt = now;
   }
 
   handleTimeout(now: number, take: (packet: Uint8Array) => boolean): void {
     if (now < this.lookAt) return;
-    for (const [number, line] of this.lines) this.serveLine(number, line, now, take);
-    this.lookAt = this.isEmpty ? Infinity : now + LOOK_MS;
+    let left = SERVED_AT_ONCE;
+    for (const [number, line] of this.lines) {
+      left = this.serveLine(number, line, now, take, left);
+      if (left === 0) break;
+    }
+    if (left > 0) this.lookAt = this.isEmpty ? Infinity : now + LOOK_MS;
   }
 
   pollTimeout(): number {
     return this.lookAt;
   }
 
-  private serveLine(number: number, line: Line, now: number, take: (packet: Uint8Array) => boolean): void {
-    for (;;) {
+  /** At most `most` packets leave. Returns how many more might. */
+  private serveLine(
+    number: number,
+    line: Line,
+    now: number,
+    take: (packet: Uint8Array) => boolean,
+    most: number,
+  ): number {
+    let left = most;
+    for (; left > 0; left--) {
       const first = line.packets[line.gone];
       if (first === undefined) break;
       if (first.until <= now) this.dropped(first.bytes, false);
@@ -116,6 +131,7 @@ export class SourceQueues {
       line.packets = line.packets.slice(line.gone);
       line.gone = 0;
     }
+    return left;
   }
 
   /**
