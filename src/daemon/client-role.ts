@@ -3,6 +3,7 @@ import type { ClientStatus, ContactStatus, PeerStatus } from '../control/status.
 import { CLIENT_LIMITS } from '../core/client/index.ts';
 import type { PeerMeans, ServerCandidate } from '../core/client/index.ts';
 import type { ClientState } from '../core/events.ts';
+import type { UserWindow } from '../core/users/index.ts';
 import type { PortFactory } from '../io/port-factory.ts';
 import type { PortMapping, TunnelHost } from '../io/ports.ts';
 import type { ClientSettings } from '../runtime/client-settings.ts';
@@ -198,6 +199,10 @@ export class ClientRole implements Role {
     if (progress === undefined) return { ...common, ...NO_PROGRESS };
     const { mapped, ...rest } = progress;
     return { ...common, ...rest, ...(mapped === undefined ? {} : { mapped: formatEndpoint(mapped) }) };
+  }
+
+  async gather(what: 'peers' | UserWindow): Promise<void> {
+    if (what === 'peers') await this.client.gatherPeers();
   }
 
   peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {

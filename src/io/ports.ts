@@ -230,9 +230,11 @@ export interface KernelPath {
   unreported(peer: Ipv6): UnreportedTraffic;
   /** Reads all that are carried, some at each step, and calls back with the octets that are not reported; the bytes are valid until it returns. */
   unreportedOctets(see: (peer: Uint8Array, octets: number) => void): Generator<void>;
-  /** Hands over the due reports at once: this method calls the handlers, and so do the next two. */
+  /** Hands over due reports at once, of very many some: this method calls the handlers, and so do the next three. */
   reportPeers(): void;
-  /** The due reports, and the tallies. */
+  /** All reports that are due now, some at each step. */
+  reportInTurns?(): Generator<void>;
+  /** Due reports, of very many some, and the tallies. */
   report(): void;
   /** Removes all peers, and hands over the reports about them. */
   forget(): void;

@@ -320,6 +320,11 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.machine.progress(address, this.now);
   }
 
+  /** Reads what the kernel has reported up to now, which {@link trafficOf} then has. */
+  gatherPeers(): Promise<void> {
+    return this.kernelPath.reportAll();
+  }
+
   *peers(): Generator<PeerStatus> {
     const hasWorkers = this.workers !== undefined;
     // To workers, which carry on the user path.

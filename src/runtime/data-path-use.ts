@@ -3,6 +3,7 @@ import { NO_TRAFFIC, addTraffic } from '../core/peer-traffic.ts';
 import type { PeerTraffic, UnreportedTraffic } from '../core/peer-traffic.ts';
 import { EnvironmentError } from '../io/errors.ts';
 import type { CancelTimer, CarriedPath, Clock, KernelPath, Udp, UplinkState } from '../io/ports.ts';
+import { InTurns } from '../io/kernel-path/in-turns.ts';
 import { countSystemFailure, isShortage } from '../io/system-failures.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import type { Driver } from './driver.ts';
@@ -143,9 +144,25 @@ export class DataPathUse {
     }
   }
 
-  /** Has the machine count what the kernel has reported up to now. */
+  /** Has the machine count what the kernel has reported up to now; of very many reports some. */
   report(): void {
     this.port?.report();
+  }
+
+  /** Resolves when the machine has counted all that the kernel has reported up to now. */
+  reportAll(): Promise<void> {
+    const steps = this.port?.reportInTurns?.();
+    if (steps === undefined) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const guarded = (action: () => void): void => {
+        try {
+          action();
+        } catch (error) {
+          reject(error as Error);
+        }
+      };
+      new InTurns(this.clock, guarded).begin(steps, resolve);
+    });
   }
 
   /** Packets of a peer that the kernel has carried, but not reported: those of some seconds at most, up to its last packet. */

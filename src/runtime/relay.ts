@@ -268,9 +268,9 @@ export class Relay extends EventEmitter<RelayEvents> {
     return { kind: 'user', reason: 'several workers carry packets on the user path only' };
   }
 
-  /** Asks the other workers for their peers, which {@link otherPeers} has afterwards. Rejects if one does not answer. */
+  /** Reads what the kernel has reported; or asks other workers for their peers, which {@link otherPeers} has afterwards. Rejects if one does not answer. */
   async gatherPeers(): Promise<void> {
-    await this.workers?.gatherPeers();
+    await (this.workers === undefined ? this.kernelPath.reportAll() : this.workers.gatherPeers());
   }
 
   /** Peers of the other workers, as {@link gatherPeers} found them. Those of the first are in {@link peers}. */
@@ -282,9 +282,9 @@ export class Relay extends EventEmitter<RelayEvents> {
     return this.workers?.peerCount ?? 0;
   }
 
-  /** Asks the other workers for their users in a window, which are then among {@link users}. */
+  /** As {@link gatherPeers}, for {@link users} of a window. */
   async gatherUsers(window: UserWindow): Promise<void> {
-    await this.workers?.gatherUsers(window);
+    await (this.workers === undefined ? this.kernelPath.reportAll() : this.workers.gatherUsers(window));
   }
 
   /** How far the packets of the peer with this address are carried by the kernel. */

@@ -49,8 +49,11 @@ import { Uplinks, wayKey } from './uplinks.ts';
 import type { WayKey } from './uplinks.ts';
 import { XDP_OFF } from './xdp-arrivals.ts';
 
-/** Room for 16,384 reports of 64 bytes. It is read often enough: ring-reading.ts */
-const RING_BYTES = 1 << 20;
+/** The ring has room for so many reports, of 64 bytes. It is read often enough: ring-reading.ts */
+const RING_REPORTS = 16_384;
+const RING_BYTES = 64 * RING_REPORTS;
+/** The work that a notice makes, in reports: it may begin a proof, with some system calls. */
+const NOTICE_WORK = 16;
 const SERVED_MOST = 1_024;
 /** The least time between two rounds in which all peers are offered again, if it is not urgent. */
 const RESET_SPACING_MS = 10_000;
@@ -265,11 +268,25 @@ export class EbpfKernelPath implements KernelPath {
   }
 
   reportPeers(): void {
-    if (!this.closed) this.fetchReports();
+    if (this.closed) return;
+    this.reading.readSome(this.clock.now());
+    this.reports.flush();
+    if (this.reading.hasMore) this.fetchLater();
+  }
+
+  *reportInTurns(): Generator<void> {
+    const steps = this.reading.readInTurns(() => this.clock.now(), RING_REPORTS);
+    while (!this.closed) {
+      const isDone = steps.next().done === true;
+      this.reports.flush();
+      if (isDone) break;
+      yield;
+    }
+    if (!this.closed) this.fetch();
   }
 
   report(): void {
-    if (!this.closed) this.fetchAll();
+    if (!this.closed) this.fetch();
   }
 
   forget(): void {
@@ -624,9 +641,14 @@ export class EbpfKernelPath implements KernelPath {
     this.reports.flush();
   }
 
-  private handleRecord(view: DataView, offset: number, length: number): void {
-    if (length === REPORT.SIZE) this.reports.addRecord(view, offset);
-    else this.handleNotice(view, offset);
+  /** Returns how much work it was, in reports. */
+  private handleRecord(view: DataView, offset: number, length: number): number {
+    if (length === REPORT.SIZE) {
+      this.reports.addRecord(view, offset);
+      return 1;
+    }
+    this.handleNotice(view, offset);
+    return NOTICE_WORK;
   }
 
   private fetchAll(): void {

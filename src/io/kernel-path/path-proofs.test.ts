@@ -440,6 +440,24 @@ test('how far a peer is carried, and the reason if it is not carried both ways',
   expect(carriedPath(unseen, 20e9, 40)).toEqual({ way: 'none', reason: 'unseen' });
 });
 
+test('of very many proofs that are due at once, some go on at each timeout, and all in the end', () => {
+  const peers = Array.from({ length: 400 }, (_, i) => peerNumber(i));
+  for (const [i, peer] of peers.entries()) {
+    rig.add(peer, v4('198.51.100.0') + i);
+    rig.proofs.request(peer, OWN, 0);
+  }
+  const turns: number[] = [];
+  while (rig.proofs.pollTimeout() <= 20) {
+    rig.sent.length = 0;
+    rig.proofs.handleTimeout(20);
+    turns.push(rig.sent.length);
+  }
+  expect(turns.reduce((sum, one) => sum + one, 0)).toBe(400);
+  expect(Math.max(...turns)).toBeLessThanOrEqual(64);
+  rig.run(30, 2_100);
+  expect(rig.armed.size).toBe(0);
+});
+
 function peerNumber(i: number): Ipv6 {
   return v6(`2001:0:cb00:7178::${(i + 0x100).toString(16)}`);
 }
@@ -532,7 +550,7 @@ class Rig {
   run(from: number, until: number, at: (now: number) => void = () => {}): void {
     for (let now = from; now <= until; now += 10) {
       at(now);
-      if (now >= this.proofs.pollTimeout()) this.proofs.handleTimeout(now);
+      while (now >= this.proofs.pollTimeout()) this.proofs.handleTimeout(now);
     }
   }
 }

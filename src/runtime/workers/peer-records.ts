@@ -7,8 +7,8 @@ import type { Ipv4, Ipv6 } from '../../wire/index.ts';
 /** Octets of a record: address, mapped address and port, whether it is trusted, then numbers of 8 octets. */
 const RECORD = 72;
 const [MAPPED_ADDRESS, MAPPED_PORT, IS_TRUSTED, NUMBERS] = [16, 20, 22, 24];
-/** Records in a message: some milliseconds' work. */
-export const RECORDS_A_MESSAGE = 4_096;
+/** Records in a message: about a millisecond's work. */
+export const RECORDS_A_MESSAGE = 1_024;
 
 /** A peer as one of the first thread. Times are those of its clock, and the same in all answers while nothing comes. */
 export interface RecordedPeer extends PeerTraffic {
