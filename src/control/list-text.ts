@@ -8,6 +8,7 @@ export class ListText {
   private separator = '';
   private isDone = false;
 
+  /** An item that is undefined is a step without one. */
   constructor(items: Iterable<unknown>) {
     this.left = items[Symbol.iterator]();
   }
@@ -23,6 +24,7 @@ export class ListText {
         this.isDone = true;
         break;
       }
+      if (next.value === undefined) continue;
       text += this.separator + JSON.stringify(next.value);
       this.separator = ',';
     }

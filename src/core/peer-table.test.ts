@@ -36,6 +36,20 @@ describe('PeerTable', () => {
     expect([peers.mappedAddress[peer], peers.mappedPort[peer], peers.proofHigh[peer]]).toEqual([0, 0, 0]);
   });
 
+  test('no step of a walk looks at many slots, however few peers a large table has', () => {
+    const peers = table(20_000, 20_000);
+    for (let n = 0; n < 20_000; n++) peers.insert(address(n), 0);
+    for (let n = 0; n < 19_999; n++) peers.remove(peers.find(address(n), 0));
+    let [steps, seen] = [0, 0];
+    for (const peer of peers.walkInSteps()) {
+      steps++;
+      if (peer !== NO_PEER) seen++;
+    }
+    expect(seen).toBe(1);
+    expect(steps).toBeGreaterThan(2 * Math.floor(20_000 / 4_096));
+    expect([...peers.walk()]).toHaveLength(1);
+  });
+
   test('a slot that was used before is blank again', () => {
     const peers = table(1, 1);
     const first = peers.insert(address(1), 0);

@@ -36,6 +36,9 @@ export const TRUSTED = 2;
 /** How many peers are looked at or removed for a newcomer, so that a packet to a full table has a bounded cost. */
 const MOST_TRIES = 32;
 
+/** Slots in a step of a walk. */
+const LOOKED_AT = 4_096;
+
 /** How many peers a machine has. */
 export interface PeerCounts {
   readonly trusted: number;
@@ -303,8 +306,16 @@ export class PeerTable implements Growing {
 
   /** As the iterator, but the table may change during the walk: peers added or removed meanwhile may be left out. */
   *walk(): Generator<number> {
+    for (const peer of this.walkInSteps()) if (peer !== NO_PEER) yield peer;
+  }
+
+  /** As {@link walk}, with NO_PEER after so many slots: no step looks at more, however few peers a large table has. */
+  *walkInSteps(): Generator<number> {
     for (const list of [TRUSTED, UNVERIFIED])
-      for (let peer = 0; peer < this.unused; peer++) if (this.status[peer] === list) yield peer;
+      for (let peer = 0; peer < this.unused; peer++) {
+        if (this.status[peer] === list) yield peer;
+        if (peer % LOOKED_AT === LOOKED_AT - 1) yield NO_PEER;
+      }
   }
 
   /**

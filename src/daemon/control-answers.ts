@@ -196,7 +196,7 @@ function notPermitted(deed: string, name: string): ControlAnswer {
 
 function peersAnswer(
   name: string,
-  { total, shown }: { readonly total: number; readonly shown: Iterable<PeerStatus> },
+  { total, shown }: { readonly total: number; readonly shown: Iterable<PeerStatus | undefined> },
 ): ListAnswer {
   const result: Omit<PeersStatus, 'peers'> = {
     version: 1,

@@ -9,6 +9,7 @@ import { MemoryIpv4Network } from '../io/memory-udp.ts';
 import type { Relay } from '../runtime/relay.ts';
 import { makeTeredoAddress } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
+import { readinessOf } from './readiness.ts';
 import { RelayRole } from './relay-role.ts';
 
 const ADDRESS = v4('192.0.2.10');
@@ -96,5 +97,42 @@ test('32 walks at once, as any local user may begin them, keep less than a megab
   const before = used();
   const walks = Array.from({ length: 32 }, walk);
   expect(used() - before).toBeLessThan(1 << 20);
-  expect(walks.map((peers) => peers.next().value)).not.toContain(undefined);
+  const nextOf = (peers: Iterator<RankedPeer | undefined>): RankedPeer | undefined => {
+    for (;;) {
+      const { done, value } = peers.next();
+      if (done === true || value !== undefined) return value as RankedPeer | undefined;
+    }
+  };
+  expect(walks.map(nextOf)).not.toContain(undefined);
+});
+
+test('no step of a walk by traffic looks at more than some peers, if the kernel carries all of them', () => {
+  onTestFinished(() => void vi.restoreAllMocks());
+  const role = carryingRelay(20_000);
+  const { relay } = role as unknown as { relay: Relay };
+  let [seen, most] = [0, 0];
+  const walk = relay.peers.walkInSteps.bind(relay.peers);
+  vi.spyOn(relay.peers, 'walkInSteps').mockImplementation(function* () {
+    for (const peer of walk()) {
+      seen++;
+      yield peer;
+    }
+  });
+  for (const _ of role.rankedPeers('traffic')) {
+    most = Math.max(most, seen);
+    seen = 0;
+  }
+  expect(most).toBeLessThanOrEqual(256);
+});
+
+test('a short status asks neither the kernel nor the machine for users', async () => {
+  vi.spyOn(LogLines.prototype, 'write').mockImplementation(() => {});
+  onTestFinished(() => void vi.restoreAllMocks());
+  const role = carryingRelay(1);
+  const { relay } = role as unknown as { relay: Relay };
+  const users = vi.spyOn(relay, 'users');
+  expect(readinessOf(role.status('r', true))).toEqual(readinessOf(role.status('r', true)));
+  expect(users).not.toHaveBeenCalled();
+  expect(readinessOf(role.status('r'))).toEqual(readinessOf(role.status('r', true)));
+  expect(users).toHaveBeenCalledOnce();
 });

@@ -78,7 +78,7 @@ export class RelayRole implements Role {
     return this.relay.close();
   }
 
-  status(name: string): RelayStatus {
+  status(name: string, isShort = false): RelayStatus {
     const { settings } = this.relay;
     const now = this.relay.status();
     const common = commonStatus(name);
@@ -97,9 +97,9 @@ export class RelayRole implements Role {
       access: accessStatus(now.access),
       peers: now.peers,
       traffic: now.traffic,
-      ...(now.workers.length > 1
-        ? { workers: now.workers } // and the largest users are known when they are asked for
-        : largestUsers(this.relay.users('minute', 1))),
+      ...(now.workers.length > 1 ? { workers: now.workers } : {}),
+      // Those of several workers are known when they are asked for.
+      ...(now.workers.length > 1 || isShort ? {} : largestUsers(this.relay.users('minute', 1))),
       limitsReached: now.limitsReached,
       dataPath: dataPathStatus(now),
       counters: { ...now.counters, ...now.portCounters },
@@ -129,7 +129,7 @@ export class RelayRole implements Role {
     return usersStatus(window, this.relay.users(window, limit));
   }
 
-  peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
+  peers(limit: number): { total: number; shown: Iterable<PeerStatus | undefined> } {
     const { peers, otherPeerCount } = this.relay;
     const total = peers.trustedCount + peers.unverifiedCount + otherPeerCount;
     return { total, shown: this.inStatus(limit) };
@@ -144,7 +144,8 @@ export class RelayRole implements Role {
     const { peers } = relay;
     const ranked = new Marks();
     if (order === 'traffic') yield* this.carriedPeers(ranked);
-    for (const peer of peers.walk()) if (!ranked.has(peer)) yield this.ranked(peer, 0);
+    for (const peer of peers.walkInSteps())
+      yield peer === NO_PEER || ranked.has(peer) ? undefined : this.ranked(peer, 0);
     for (const peer of relay.otherPeers()) yield new RecordedClient(peer, relay.now);
   }
 
@@ -170,11 +171,11 @@ export class RelayRole implements Role {
   }
 
   /** Made one by one, while the relay works on. */
-  private *inStatus(limit: number): Generator<PeerStatus> {
+  private *inStatus(limit: number): Generator<PeerStatus | undefined> {
     let count = 0;
-    for (const peer of this.relay.peers.walk()) {
-      if (count++ >= limit) return;
-      yield this.statusOf(peer);
+    for (const peer of this.relay.peers.walkInSteps()) {
+      if (peer !== NO_PEER && count++ >= limit) return;
+      yield peer === NO_PEER ? undefined : this.statusOf(peer);
     }
     for (const peer of this.relay.otherPeers()) {
       if (count++ >= limit) return;

@@ -23,9 +23,10 @@ import { ServiceNotices } from './service-notices.ts';
 export interface Role {
   /** Opens everything; rejects with the reason if it cannot. */
   start(): Promise<void>;
-  status(name: string): RoleStatus;
-  /** The peers now; the status of each is made when it is taken. */
-  peers?(limit: number): { readonly total: number; readonly shown: Iterable<PeerStatus> };
+  /** `isShort`: without the users that a relay would have to ask the kernel for. */
+  status(name: string, isShort?: boolean): RoleStatus;
+  /** The peers now; the status of each is made when it is taken. Undefined: the next step. */
+  peers?(limit: number): { readonly total: number; readonly shown: Iterable<PeerStatus | undefined> };
   /** All peers, as far as their places in the order depend on it; undefined: the next step. */
   rankedPeers?(order: PeerOrder): Iterable<RankedPeer | undefined>;
   /** Asks threads of the role for what {@link peers} and {@link rankedPeers}, or {@link users} of a window, then answer. Rejects if one is silent. */
@@ -93,7 +94,7 @@ export async function runRole(
   let [isRunning, isEnding] = [false, false];
   const signals = ['SIGTERM', 'SIGINT'] as const;
   for (const signal of signals) process.on(signal, stop);
-  const service = new ServiceNotices(() => readinessOf(role.status(control.name)));
+  const service = new ServiceNotices(() => readinessOf(role.status(control.name, true)));
   const role = make({ end, changed: () => service.changed() });
   // Either the terminal has gone that the role ran in, or a service manager asks for a reload.
   const hangUp =

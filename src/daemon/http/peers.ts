@@ -36,7 +36,11 @@ export async function answerPeers(asked: Asked, source: HttpSource): Promise<Htt
   if (answer === undefined) return refused(404, `${source.name} keeps no peers`);
   if (order === undefined || isHead) return inPieces(answer, asker);
   const first = new FirstPeers(order, Math.min(limit, MOST_SORTED), after);
-  await lookAtAll(source.rankedPeers?.(order) ?? ranked(answer.items as Iterable<PeerStatus>), first, asker);
+  await lookAtAll(
+    source.rankedPeers?.(order) ?? ranked(answer.items as Iterable<PeerStatus | undefined>),
+    first,
+    asker,
+  );
   return inPieces({ ...answer, result: { ...answer.result, next: first.next }, items: first.peers() }, asker);
 }
 
@@ -49,8 +53,12 @@ function isOrder(text: string): text is PeerOrder {
   return PEER_ORDERS.some((order) => order === text);
 }
 
-function* ranked(peers: Iterable<PeerStatus>): Generator<RankedPeer> {
+function* ranked(peers: Iterable<PeerStatus | undefined>): Generator<RankedPeer | undefined> {
   for (const peer of peers) {
+    if (peer === undefined) {
+      yield undefined;
+      continue;
+    }
     const { address, receivedBytes, sentBytes, receivedSecondsAgo } = peer;
     yield {
       octets: receivedBytes + sentBytes,
