@@ -85,6 +85,12 @@ export class PeerTable implements Growing {
   /** Called when a pool is full, with the address (16 octets) of the peer that is to be added: another peer is removed, or this one is not added. */
   onFull: ((pool: 'trusted' | 'unverified', peer: Uint8Array) => void) | undefined;
 
+  /**
+   * Called when a peer has shown that it can be trusted, perhaps again and at another place; and when it is trusted no more, while its address is
+   * still known.
+   */
+  onTrust: ((peer: number, isTrusted: boolean) => void) | undefined;
+
   /** Bubbles since the last answer, up to the budget; and the gaps between them. */
   private bubbles = new Uint8Array(0);
   private readonly bubbleGaps = new BubbleGaps();
@@ -123,6 +129,11 @@ export class PeerTable implements Growing {
     this.growth = new TableGrowth(this);
     this.index = new PeerIndex(this.words, this.hash);
     this.peersPerOrigin = new PeersPerOrigin(entropy);
+  }
+
+  /** Peers have slots below this one. */
+  get slots(): number {
+    return this.unused;
   }
 
   get unverifiedCount(): number {
@@ -196,12 +207,14 @@ export class PeerTable implements Growing {
    * their number never rises, and falls as peers become silent.
    */
   trust(peer: number, now: number): boolean {
-    if (this.status[peer] === TRUSTED) return true;
-    if (this.counts[TRUSTED]! >= this.limits.trusted) {
-      this.onFull?.('trusted', this.address(peer));
-      if (!this.makeRoom(peer, now)) return false;
+    if (this.status[peer] !== TRUSTED) {
+      if (this.counts[TRUSTED]! >= this.limits.trusted) {
+        this.onFull?.('trusted', this.address(peer));
+        if (!this.makeRoom(peer, now)) return false;
+      }
+      this.move(peer, TRUSTED);
     }
-    this.move(peer, TRUSTED);
+    this.onTrust?.(peer, true);
     return true;
   }
 
@@ -392,7 +405,10 @@ export class PeerTable implements Growing {
     if (after === NO_PEER) this.tails[from] = before;
     else this.previous[after] = before;
     this.counts[from]!--;
-    if (from !== list && from === TRUSTED) this.peersPerOrigin.count(this.words, peer * 4, -1);
+    if (from !== list && from === TRUSTED) {
+      this.onTrust?.(peer, false);
+      this.peersPerOrigin.count(this.words, peer * 4, -1);
+    }
     if (from !== list && list === TRUSTED) this.peersPerOrigin.count(this.words, peer * 4, 1);
     this.append(peer, list);
   }

@@ -1,12 +1,26 @@
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
-import { KeptState } from './kept-state.ts';
+import { KeptState, readState } from './kept-state.ts';
+
+/** In parts. */
+function write(kept: KeptState, state: Uint8Array, about?: number): void {
+  const next = kept.replace(about);
+  for (let at = 0; at < state.length; at += 5_000) next.add(state.subarray(at, at + 5_000));
+  next.end();
+}
+
+/** Whether the successor gets this state; undefined: it gets none. */
+function isWhole({ fd }: KeptState, state: Buffer | undefined): boolean | undefined {
+  const left = readState(fd);
+  return left === undefined ? undefined : state?.equals(left.state);
+}
 
 /** A state as one process leaves it; the next one has the same file. */
 function leave(...states: Uint8Array[]): number {
   const kept = new KeptState(undefined);
   onTestFinished(() => kept.close());
-  for (const state of states) kept.leave(state);
+  for (const state of states) write(kept, state);
   return kept.fd;
 }
 
@@ -27,14 +41,11 @@ test('there is none before the first, and none in a new file', () => {
 test('a state that is not whole is none', () => {
   const state = Uint8Array.of(1, 2, 3, 4);
   const changed = leave(state);
-  writeSync(changed, Uint8Array.of(9), 0, 1, 24);
+  writeSync(changed, Uint8Array.of(9), 0, 1, 32);
   expect(new KeptState(changed).left).toBeUndefined();
   const short = leave(state);
-  ftruncateSync(short, 26);
+  ftruncateSync(short, 34);
   expect(new KeptState(short).left).toBeUndefined();
-  const long = leave(state);
-  ftruncateSync(long, 1_000);
-  expect(new KeptState(long).left).toBeUndefined();
 });
 
 test('a state from a later time is none', () => {
@@ -49,4 +60,49 @@ test('a file that cannot be read is none', () => {
   const fd = openSync('/dev/null', 'w');
   onTestFinished(() => closeSync(fd));
   expect(new KeptState(fd).left).toBeUndefined();
+});
+
+test('of states of any lengths the latest one that is whole is there, while another one is written, and after it', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(300_000), fc.nat(300_000), fc.boolean()), { maxLength: 12 }),
+      (states) => {
+        const kept = new KeptState(undefined);
+        let latest: Buffer | undefined;
+        for (const [i, [length, about, isEnded]] of states.entries()) {
+          const state = Buffer.alloc(length, i + 1);
+          const next = kept.replace(about);
+          for (let at = 0; at < length; at += 50_000) {
+            next.add(state.subarray(at, at + 50_000));
+            expect(isWhole(kept, latest)).toBe(latest === undefined ? undefined : true);
+          }
+          if (isEnded) {
+            next.end();
+            latest = state;
+          }
+          expect(isWhole(kept, latest)).toBe(latest === undefined ? undefined : true);
+        }
+        kept.close();
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
+test('the file does not grow while states of about one length are written', () => {
+  const kept = new KeptState(undefined);
+  onTestFinished(() => kept.close());
+  for (let i = 0; i < 50; i++) write(kept, new Uint8Array(1_000_000 + 100 * i), 1_000_000);
+  expect(fstatSync(kept.fd).size).toBeLessThan(3_000_000);
+});
+
+test('an empty part changes nothing', () => {
+  const kept = new KeptState(undefined);
+  onTestFinished(() => kept.close());
+  const next = kept.replace();
+  const empty = new Uint8Array(0);
+  expect(empty.buffer.byteLength).toBe(0); // the array has a buffer of its own from now on
+  for (const part of [Uint8Array.of(1, 2), empty, Uint8Array.of(3)]) next.add(part);
+  next.end();
+  expect([...readState(kept.fd)!.state]).toEqual([1, 2, 3]);
 });

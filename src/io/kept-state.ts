@@ -2,37 +2,57 @@ import { closeSync, fstatSync, ftruncateSync, readSync, writeSync } from 'node:f
 import { crc32 } from 'node:zlib';
 import { SystemCallError } from '../linux/errors.ts';
 import { errno, sys } from '../linux/libc.ts';
-import type { Handover } from './ports.ts';
+import type { Handover, NextState } from './ports.ts';
 
 const MFD_CLOEXEC = 1;
-/** Mark and version of the header, time of writing (CLOCK_MONOTONIC, ns), length and checksum of the contents. */
-const MARK = 0x7465_0001;
-const [TIME, LENGTH, SUM, HEADER] = [8, 16, 20, 24];
+/** Mark and version of the header, time of writing (CLOCK_MONOTONIC, ns), place, length and checksum of the contents. */
+const MARK = 0x7465_0002;
+const [TIME, PLACE, LENGTH, SUM, HEADER] = [8, 16, 20, 24, 32];
 /** More than the state of the most peers that a role can have. */
 const MOST_BYTES = 256 << 20;
+/** Contents may become longer than those before, by a part and so much: else the next ones do not fit in front of these. */
+const MORE_BYTES = 64 << 10;
 
-/** A file in memory that outlives the process in the service manager's store, and passes a role's state to its successor. */
+/**
+ * A file in memory that outlives the process in the service manager's store, and passes a role's state to its successor. It keeps the latest state
+ * that is whole: the next one is written behind it, or in front of it, and then the header names the place.
+ */
 export class KeptState implements Handover {
   readonly left: Handover['left'];
   readonly fd: number;
+  /** The contents that the header names. */
+  private start = HEADER;
+  private end = HEADER;
+  private latest: Replacement | undefined;
 
   /** `kept`: the file that a predecessor left. Without it a new one is made. Throws a SystemCallError. */
   constructor(kept: number | undefined) {
     this.fd = kept ?? sys.memfdCreate('teredo-state', MFD_CLOEXEC);
     if (this.fd < 0) throw new SystemCallError('memfd_create', errno());
     this.left = kept === undefined ? undefined : readState(kept);
+    if (this.left === undefined) return;
+    const header = Buffer.alloc(HEADER);
+    readSync(this.fd, header, 0, HEADER, 0);
+    this.start = header.readUInt32LE(PLACE);
+    this.end = this.start + header.readUInt32LE(LENGTH);
   }
 
-  leave(state: Uint8Array): void {
-    const header = Buffer.alloc(HEADER);
-    header.writeUInt32LE(MARK);
-    header.writeBigInt64LE(process.hrtime.bigint(), TIME);
-    header.writeUInt32LE(state.length, LENGTH);
-    header.writeUInt32LE(crc32(state), SUM);
-    // A process that is killed in between leaves a header that does not fit the contents.
-    writeSync(this.fd, state, 0, state.length, HEADER);
-    writeSync(this.fd, header, 0, HEADER, 0);
-    ftruncateSync(this.fd, HEADER + state.length);
+  replace(about = 0): NextState {
+    const { start, end } = this;
+    const room = roomFor(Math.max(end - start, about));
+    const behind = end === HEADER ? HEADER : Math.max(end, start + room);
+    this.latest = new Replacement(
+      this.fd,
+      start - HEADER >= room ? HEADER : behind,
+      start,
+      behind,
+      (next) => {
+        if (this.latest !== next) return false;
+        [this.start, this.end, this.latest] = [next.start, next.at, undefined];
+        return true;
+      },
+    );
+    return this.latest;
   }
 
   close(): void {
@@ -40,16 +60,82 @@ export class KeptState implements Handover {
   }
 }
 
-/** Undefined: the file has no valid contents, for example because its writer was killed. */
+function roomFor(length: number): number {
+  return length + (length >> 2) + MORE_BYTES;
+}
+
+class Replacement implements NextState {
+  start: number;
+  at: number;
+  private readonly fd: number;
+  private readonly before: number;
+  private readonly behind: number;
+  private readonly isLatest: (self: Replacement) => boolean;
+  private readonly begunAt = process.hrtime.bigint();
+  private sum = 0;
+
+  /** Contents that begin in front of those `before` end there at most; else they move `behind` them. `isLatest`: they count from now on. */
+  constructor(
+    fd: number,
+    start: number,
+    before: number,
+    behind: number,
+    isLatest: (self: Replacement) => boolean,
+  ) {
+    this.fd = fd;
+    this.start = this.at = start;
+    this.before = before;
+    this.behind = behind;
+    this.isLatest = isLatest;
+  }
+
+  add(part: Uint8Array): void {
+    if (part.length === 0) return; // the sum of an empty buffer without memory is 0, whatever came before
+    if (this.start < this.before && this.at + part.length > this.before) this.moveBehind();
+    this.write(part);
+    this.sum = crc32(part, this.sum);
+  }
+
+  end(): void {
+    if (!this.isLatest(this)) return;
+    const header = Buffer.alloc(HEADER);
+    header.writeUInt32LE(MARK);
+    header.writeBigInt64LE(this.begunAt, TIME);
+    header.writeUInt32LE(this.start, PLACE);
+    header.writeUInt32LE(this.at - this.start, LENGTH);
+    header.writeUInt32LE(this.sum, SUM);
+    // A process that is killed before leaves the state that was there.
+    writeSync(this.fd, header, 0, HEADER, 0);
+    ftruncateSync(this.fd, this.at);
+  }
+
+  private write(part: Uint8Array): void {
+    for (let done = 0; done < part.length;) {
+      const count = writeSync(this.fd, part, done, part.length - done, this.at);
+      done += count;
+      this.at += count;
+    }
+  }
+
+  /** They have become much longer than was expected. */
+  private moveBehind(): void {
+    const written = Buffer.alloc(this.at - this.start);
+    readSync(this.fd, written, 0, written.length, this.start);
+    this.start = this.at = this.behind;
+    this.write(written);
+  }
+}
+
+/** Undefined: the file has no valid contents. */
 export function readState(fd: number): Handover['left'] {
   try {
     const header = Buffer.alloc(HEADER);
     const isWhole = readSync(fd, header, 0, HEADER, 0) === HEADER;
-    const length = header.readUInt32LE(LENGTH);
-    if (!isWhole || header.readUInt32LE() !== MARK || length > MOST_BYTES) return undefined;
-    if (fstatSync(fd).size !== HEADER + length) return undefined;
+    const [place, length] = [header.readUInt32LE(PLACE), header.readUInt32LE(LENGTH)];
+    if (!isWhole || header.readUInt32LE() !== MARK || length > MOST_BYTES || place < HEADER) return undefined;
+    if (fstatSync(fd).size < place + length) return undefined;
     const state = Buffer.alloc(length);
-    if (readSync(fd, state, 0, length, HEADER) !== length) return undefined;
+    if (readSync(fd, state, 0, length, place) !== length) return undefined;
     if (crc32(state) !== header.readUInt32LE(SUM)) return undefined;
     const agoMs = Number(process.hrtime.bigint() - header.readBigInt64LE(TIME)) / 1e6;
     return agoMs < 0 ? undefined : { state, agoMs };

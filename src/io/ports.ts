@@ -388,8 +388,14 @@ export type CancelTimer = () => void;
 export interface Handover {
   /** The state that the predecessor left, and the time since then; undefined: none, or none that is whole. */
   readonly left: { readonly state: Uint8Array; readonly agoMs: number } | undefined;
-  /** Replaces the state for the successor. May throw a system error. */
-  leave(state: Uint8Array): void;
+  /** Begins to replace the state for the successor, which gets the one before until the next one is whole. Of several that are begun the latest counts. `about`: how many octets it will have. May throw a system error. */
+  replace(about?: number): NextState;
+}
+
+/** A state that is being written. It counts as that of the moment at which it was begun. Its methods may throw system errors. */
+export interface NextState {
+  add(part: Uint8Array): void;
+  end(): void;
 }
 
 /** Reports that the host's links, addresses or routes have changed. It does not say which, and may be called without a change. */

@@ -5,7 +5,8 @@ import { PeerTable } from '../core/peer-table.ts';
 import { SeededEntropy } from '../sim/seeded-entropy.ts';
 import { parseIpv4, parseIpv6 } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
-import { fitsServers, readClient, writeClient } from './client-handover.ts';
+import { wholeState } from '../../test/support/handover-rig.ts';
+import { clientState, fitsServers, readClient } from './client-handover.ts';
 
 const ADDRESS = parseIpv6('2001:0:cb00:7178:147f:33d6:39cc:9bfe')!;
 const PEERS = ['2001:db8::1', '2001:db8::2'].map((text) => parseIpv6(text)!);
@@ -32,7 +33,7 @@ function stateOf(address: Ipv6 | undefined, qualification?: KnownQualification):
   const [reached] = PEERS;
   const marksOf = (peer: number): number | undefined =>
     peer === peerTable.find(reached!, 0) ? 0xa5 : undefined;
-  return writeClient({ address, qualification, peerTable, marksOf }, NOW);
+  return wholeState(clientState({ address, qualification, peerTable, marksOf }, NOW));
 }
 
 test('the successor gets the address, the qualification and the peers with marks', () => {
@@ -40,7 +41,9 @@ test('the successor gets the address, the qualification and the peers with marks
   expect(rest).toEqual({ address: ADDRESS, qualification: QUALIFICATION });
   const [mappedAddress, mappedPort] = [parseIpv4('192.0.2.200'), 3545];
   const times = { lastReceived: 480, lastSent: -Infinity };
-  expect([...peers]).toEqual([{ address: PEERS[0], mappedAddress, mappedPort, ...times, marks: 0xa5 }]);
+  expect([...peers]).toEqual([
+    { address: PEERS[0], mappedAddress, mappedPort, ...times, marks: 0xa5, hasLeft: false },
+  ]);
 });
 
 test('a client that is not qualified leaves its address only', () => {
@@ -59,7 +62,7 @@ test('an interface fits if its address is of one of the servers, or if it has no
 test('any octets can be read, and no others than those of a client fit', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 100 }), (rest) => {
-      for (const state of [rest, Uint8Array.of(1, 0, 0, 2, ...rest)]) {
+      for (const state of [rest, Uint8Array.of(1, 0, 0, 3, ...rest)]) {
         const peers = [...(readClient(state, 7)?.peers ?? [])];
         for (const { lastReceived } of peers) expect(lastReceived).toBeLessThanOrEqual(7);
       }

@@ -6,12 +6,15 @@ import type { KnownPeer } from '../core/known-peer.ts';
 import type { PeerTable } from '../core/peer-table.ts';
 import { isTeredo, serverOf } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
-import { readPeers, writePeers } from './handover-peers.ts';
+import { PeerRecords, endOfPeers, readPeers } from './handover-peers.ts';
+import type { StateParts } from './handover-use.ts';
 
 /** To be raised with each change of the layout. Other roles have other numbers (handover-state.ts). */
-const LAYOUT = 0x0100_0002;
-/** Flags, distance of the ports that a server's addresses have seen, round trip (ms), local address (0: unknown), own address; then the peers. */
-const [FLAGS, PORT_STEP, ROUND_TRIP, LOCAL, ADDRESS, HEADER] = [4, 6, 8, 12, 16, 32];
+const LAYOUT = 0x0100_0003;
+/** In front of the peers. */
+const HEADER = 4;
+/** Behind them: flags, distance of the ports that a server's addresses have seen, round trip (ms), local address (0: unknown), own address. */
+const [FLAGS, PORT_STEP, ROUND_TRIP, LOCAL, ADDRESS, TAIL] = [0, 2, 4, 8, 12, 28];
 const [HAS_ADDRESS, IS_QUALIFIED, IS_VERIFIED, IS_SYMMETRIC] = [1, 2, 4, 8];
 
 /** What a machine has to leave. */
@@ -28,17 +31,28 @@ export interface LeftClient {
   readonly peers: Iterable<KnownPeer>;
 }
 
-export function writeClient(client: LeavingClient, now: number): Uint8Array {
-  const { address, qualification, peerTable } = client;
-  const state = writePeers(HEADER, peerTable, now, (peer) =>
-    qualification === undefined ? undefined : client.marksOf(peer, now),
+/** `now`: the moment to which ages refer. */
+export function clientState(client: LeavingClient, now: number): StateParts {
+  const records = new PeerRecords(client.peerTable, now, (peer) =>
+    client.qualification === undefined ? undefined : client.marksOf(peer, now),
   );
-  const view = new DataView(state.buffer);
-  view.setUint32(0, LAYOUT);
-  if (address === undefined) return state;
-  state.set(address, ADDRESS);
+  const header = new Uint8Array(HEADER);
+  new DataView(header.buffer).setUint32(0, LAYOUT);
+  return {
+    header,
+    next: () => (records.isWalked ? undefined : records.part()),
+    end: () => [...records.end(), qualificationOf(client)],
+    cancel: () => records.cancel(),
+  };
+}
+
+function qualificationOf({ address, qualification }: LeavingClient): Uint8Array {
+  const tail = new Uint8Array(TAIL);
+  const view = new DataView(tail.buffer);
+  if (address === undefined) return tail;
+  tail.set(address, ADDRESS);
   view.setUint8(FLAGS, HAS_ADDRESS);
-  if (qualification === undefined) return state;
+  if (qualification === undefined) return tail;
   const { verified, symmetric, portStep, roundTripMs, localAddress } = qualification;
   view.setUint8(
     FLAGS,
@@ -47,13 +61,16 @@ export function writeClient(client: LeavingClient, now: number): Uint8Array {
   view.setUint16(PORT_STEP, portStep);
   view.setUint32(ROUND_TRIP, Math.round(roundTripMs));
   view.setUint32(LOCAL, localAddress ?? 0);
-  return state;
+  return tail;
 }
 
 /** `writtenAt`: on this process's clock. Undefined: no state of a client in this layout. */
-export function readClient(state: Uint8Array, writtenAt: number): LeftClient | undefined {
+export function readClient(whole: Uint8Array, writtenAt: number): LeftClient | undefined {
+  const layout = whole.length < HEADER ? 0 : new DataView(whole.buffer, whole.byteOffset).getUint32(0);
+  const end = layout === LAYOUT ? endOfPeers(whole, HEADER) : undefined;
+  if (end === undefined || whole.length < end + TAIL) return undefined;
+  const state = whole.subarray(end);
   const view = new DataView(state.buffer, state.byteOffset, state.length);
-  if (state.length < HEADER || view.getUint32(0) !== LAYOUT) return undefined;
   const flags = view.getUint8(FLAGS);
   if ((flags & HAS_ADDRESS) === 0) return { address: undefined, qualification: undefined, peers: [] };
   if (!isTeredo(state, ADDRESS)) return undefined;
@@ -69,7 +86,7 @@ export function readClient(state: Uint8Array, writtenAt: number): LeftClient | u
           localAddress: view.getUint32(LOCAL) || undefined,
         }
       : undefined,
-    peers: isQualified ? readPeers(state, HEADER, writtenAt) : [],
+    peers: isQualified ? readPeers(whole, HEADER, writtenAt) : [],
   };
 }
 

@@ -11,7 +11,7 @@ import { Debounce } from '../io/debounce.ts';
 import { countSystemFailure, isShortage, survive } from '../io/system-failures.ts';
 import { formatIpv6 } from '../wire/index.ts';
 import type { Endpoint, Ipv6 } from '../wire/index.ts';
-import { readClient, writeClient } from './client-handover.ts';
+import { clientState, readClient } from './client-handover.ts';
 import { ClientInterface } from './client-interface.ts';
 import { machineOptions } from './client-settings.ts';
 import type { ClientEvents, ClientSettings } from './client-settings.ts';
@@ -114,7 +114,7 @@ export class Client extends EventEmitter<ClientEvents> {
     );
     const { machine } = this;
     this.handover = new HandoverUse(ports.handover, ports.clock, {
-      write: (now) => writeClient(machine, now),
+      begin: (now) => clientState(machine, now),
       get peers() {
         return machine.peerTable.trustedCount;
       },
@@ -382,6 +382,8 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   private async shutDown(): Promise<void> {
+    const writing = this.handover.prepareClose();
+    if (writing !== undefined) await writing;
     this.kernelPath.leave();
     if (this.workers !== undefined) await this.workers.drain();
     this.handover.close();

@@ -3,7 +3,7 @@ import { NO_TRAFFIC, addTraffic } from '../core/peer-traffic.ts';
 import type { PeerTraffic, UnreportedTraffic } from '../core/peer-traffic.ts';
 import { EnvironmentError } from '../io/errors.ts';
 import type { CancelTimer, CarriedPath, Clock, KernelPath, Udp, UplinkState } from '../io/ports.ts';
-import { InTurns } from '../io/kernel-path/in-turns.ts';
+import { inTurns } from '../io/kernel-path/in-turns.ts';
 import { countSystemFailure, isShortage } from '../io/system-failures.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import type { Driver } from './driver.ts';
@@ -152,17 +152,7 @@ export class DataPathUse {
   /** Resolves when the machine has counted all that the kernel has reported up to now. */
   reportAll(): Promise<void> {
     const steps = this.port?.reportInTurns?.();
-    if (steps === undefined) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const guarded = (action: () => void): void => {
-        try {
-          action();
-        } catch (error) {
-          reject(error as Error);
-        }
-      };
-      new InTurns(this.clock, guarded).begin(steps, resolve);
-    });
+    return (steps && inTurns(this.clock, steps)) ?? Promise.resolve();
   }
 
   /** Packets of a peer that the kernel has carried, but not reported: those of some seconds at most, up to its last packet. */

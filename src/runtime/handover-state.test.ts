@@ -1,8 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { PeerTable } from '../core/peer-table.ts';
+import { NO_PEER, PeerTable, TRUSTED } from '../core/peer-table.ts';
+import { RelayRig } from '../../test/support/relay-rig.ts';
+import { toHex } from '../wire/index.ts';
 import { SeededEntropy } from '../sim/seeded-entropy.ts';
-import { readHandover, writeHandover } from './handover-state.ts';
+import { wholeState } from '../../test/support/handover-rig.ts';
+import { SLOTS_A_PART, RECORD } from './handover-peers.ts';
+import { readHandover, relayState } from './handover-state.ts';
 
 const NOW = 1_000_000;
 
@@ -17,6 +21,10 @@ function tableOf(...peers: { last: number; receivedAt: number; sentAt: number }[
     table.trust(peer, NOW);
   }
   return table;
+}
+
+function writeHandover(table: PeerTable, now: number, packets: Uint8Array[] = []): Uint8Array {
+  return wholeState(relayState(table, now, () => packets));
 }
 
 function addressOf(last: number): Uint8Array {
@@ -38,6 +46,7 @@ test('the successor reads the trusted peers, with the times on its own clock', (
       lastReceived: -4_950,
       lastSent: 40,
       marks: 0,
+      hasLeft: false,
     },
     {
       address: addressOf(2),
@@ -46,6 +55,7 @@ test('the successor reads the trusted peers, with the times on its own clock', (
       lastReceived: 50,
       lastSent: -Infinity,
       marks: 0,
+      hasLeft: false,
     },
   ]);
 });
@@ -82,12 +92,113 @@ test('a state of another layout, and one that is too short, have no peers', () =
 });
 
 test('any octets can be read', () => {
+  const end = new Uint8Array(RECORD).fill(2);
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 200 }), (rest) => {
-      const { peers, packets } = readHandover(Uint8Array.of(0, 0, 0, 2, 0, 0, 0, ...rest, 0), 7, 0)!;
-      for (const { lastReceived, lastSent } of peers)
-        expect(Math.max(lastReceived, lastSent)).toBeLessThanOrEqual(7);
-      for (const packet of packets) expect(packet.length).toBeLessThan(rest.length);
+    fc.property(fc.uint8Array({ maxLength: 200 }), fc.uint8Array({ maxLength: 200 }), (rest, behind) => {
+      const records = rest.subarray(0, rest.length - (rest.length % RECORD));
+      for (const state of [
+        Uint8Array.of(0, 0, 0, 3, ...rest),
+        Uint8Array.of(0, 0, 0, 3, ...records, ...end, ...behind),
+      ]) {
+        const { peers, packets } = readHandover(state, 7, 0) ?? { peers: [], packets: [] };
+        for (const { lastReceived, lastSent } of peers)
+          expect(Math.max(lastReceived, lastSent)).toBeLessThanOrEqual(7);
+        for (const packet of packets) expect(packet.length).toBeLessThan(state.length);
+      }
     }),
   );
+});
+
+/** A change between two parts of a state, of the peer with this number. */
+type Change = readonly [deed: 'come' | 'move' | 'leave' | 'doubt' | 'hear', number: number];
+
+const changes = fc.array(
+  fc.tuple(fc.constantFrom('come', 'move', 'leave', 'doubt', 'hear'), fc.nat(5_999)) as fc.Arbitrary<Change>,
+  { maxLength: 400 },
+);
+
+/** A relay's table that changes while its state is written; with the time of the last change. */
+class ChangingTable {
+  readonly table = new PeerTable(
+    { trusted: 6_000, unverified: 6_000 },
+    new SeededEntropy(1),
+    () => {},
+    false,
+  );
+  now = NOW;
+
+  change([deed, number]: Change): void {
+    const { table } = this;
+    this.now += 10;
+    const found = table.find(addressAt(number), 0);
+    if (deed === 'come' || (deed === 'move' && found !== NO_PEER)) {
+      const peer = found === NO_PEER ? table.insert(addressAt(number), 0) : found;
+      table.mappedAddress[peer] = 0xc000_0201;
+      table.mappedPort[peer] = 1 + ((number + this.now) % 60_000);
+      table.trust(peer, this.now);
+      table.lastReceived.set(peer, this.now); // after it has become trusted, as a relay does
+    } else if (found === NO_PEER) return;
+    else if (deed === 'leave') table.remove(found);
+    else if (deed === 'doubt') table.distrust(found);
+    else table.lastReceived.set(found, this.now);
+  }
+
+  /** The trusted peers, and from where they were heard. */
+  get places(): Map<string, number> {
+    const { table } = this;
+    const trusted = [...table.walk()].filter((peer) => table.status[peer] === TRUSTED);
+    return new Map(trusted.map((peer) => [toHex(table.address(peer)), table.mappedPort[peer]!]));
+  }
+}
+
+function addressAt(number: number): Uint8Array {
+  return Uint8Array.of(0x20, 1, 0, 0, 198, 51, 100, 1, 0, 0, 1, 2, 3, 4, number >> 8, number);
+}
+
+function adopted(state: Uint8Array, now: number): Map<string, number> {
+  const { machine } = new RelayRig();
+  machine.adopt(readHandover(state, now, 0)!.peers, now);
+  const { peers } = machine;
+  return new Map([...peers.walk()].map((peer) => [toHex(peers.address(peer)), peers.mappedPort[peer]!]));
+}
+
+test('peers that come, move and leave while the state is written: the successor has those of its end, each once', () => {
+  fc.assert(
+    fc.property(fc.nat(4_000), fc.array(changes, { minLength: 1, maxLength: 8 }), (known, between) => {
+      const changing = new ChangingTable();
+      for (let number = 0; number < known; number++) changing.change(['come', number]);
+      const parts = relayState(changing.table, changing.now, () => []);
+      const begun = changing.now;
+      const left = [...between];
+      const all = wholeState({
+        ...parts,
+        next: () => {
+          const part = parts.next();
+          for (const one of left.shift() ?? []) changing.change(one);
+          return part;
+        },
+      });
+      expect(adopted(all, begun)).toEqual(changing.places);
+      for (const { lastReceived } of readHandover(all, begun, 0)!.peers)
+        expect(lastReceived).toBeLessThanOrEqual(begun);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('each part is of some peers, and of those that have changed', () => {
+  const changing = new ChangingTable();
+  for (let number = 0; number < 5_000; number++) changing.change(['come', number]);
+  const parts = relayState(changing.table, changing.now, () => []);
+  const sizes: number[] = [];
+  for (let part = parts.next(); part !== undefined; part = parts.next()) {
+    sizes.push(part.length / RECORD);
+    changing.change(['move', 0]);
+    changing.change(['leave', 1]);
+    changing.change(['come', 1]);
+  }
+  expect(sizes.length).toBeGreaterThan(4);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(SLOTS_A_PART + 3);
+  parts.cancel();
+  expect(changing.table.onTrust).toBeUndefined();
 });

@@ -1,14 +1,15 @@
 /**
  * The state that a relay leaves to its successor, a later process of the same role, perhaps of another version: a number of the layout, the
- * number of peers, the trusted peers, and packets that wait for others, each behind its length. The reader believes nothing of it.
+ * trusted peers (handover-peers.ts), and packets that wait for others, each behind its length. The reader believes nothing of it.
  */
 import type { KnownPeer } from '../core/known-peer.ts';
 import type { PeerTable } from '../core/peer-table.ts';
-import { PEER, readPeers, writePeers } from './handover-peers.ts';
+import { PeerRecords, endOfPeers, readPeers } from './handover-peers.ts';
+import type { StateParts } from './handover-use.ts';
 
 /** To be raised with each change of the layout: a successor that knows another one starts without peers. */
-const LAYOUT = 2;
-const [COUNT, HEADER, LENGTH] = [4, 8, 2];
+const LAYOUT = 3;
+const [HEADER, LENGTH] = [4, 2];
 /** The senders of packets that have waited longer have sent them again. */
 const LONGEST_WAIT_MS = 4_000;
 
@@ -17,26 +18,31 @@ export interface LeftRelay {
   readonly packets: Iterable<Uint8Array>;
 }
 
-/** The trusted peers at the time `now`. */
-export function writeHandover(peers: PeerTable, now: number, packets: Iterable<Uint8Array> = []): Uint8Array {
-  const known = writePeers(HEADER, peers, now);
-  const view = new DataView(known.buffer);
-  view.setUint32(0, LAYOUT);
-  view.setUint32(COUNT, (known.length - HEADER) / PEER);
-  const lengths = [...packets].flatMap((packet) => [
-    Uint8Array.of(packet.length >> 8, packet.length),
-    packet,
-  ]);
-  return lengths.length === 0 ? known : new Uint8Array(Buffer.concat([known, ...lengths]));
+/** Of the trusted peers, and at the end of the role also of the `packets` that wait then. `now`: the moment to which ages refer. */
+export function relayState(peers: PeerTable, now: number, packets: () => Iterable<Uint8Array>): StateParts {
+  const records = new PeerRecords(peers, now);
+  const header = new Uint8Array(HEADER);
+  new DataView(header.buffer).setUint32(0, LAYOUT);
+  return {
+    header,
+    next: () => (records.isWalked ? undefined : records.part()),
+    end: (isLast) => [...records.end(), ...(isLast ? lengthsAnd(packets()) : [])],
+    cancel: () => records.cancel(),
+  };
 }
 
-/** `writtenAt`: on this process's clock, `agoMs` before now. Undefined: the layout is another one. */
+function lengthsAnd(packets: Iterable<Uint8Array>): Uint8Array[] {
+  return [...packets].flatMap((packet) => [Uint8Array.of(packet.length >> 8, packet.length), packet]);
+}
+
+/** `writtenAt`: on this process's clock, `agoMs` before now. Undefined: the layout is another one, or the state is not whole. */
 export function readHandover(state: Uint8Array, writtenAt: number, agoMs: number): LeftRelay | undefined {
   const view = new DataView(state.buffer, state.byteOffset, state.length);
   if (state.length < HEADER || view.getUint32(0) !== LAYOUT) return undefined;
-  const end = HEADER + PEER * view.getUint32(COUNT);
+  const end = endOfPeers(state, HEADER);
+  if (end === undefined) return undefined;
   return {
-    peers: readPeers(state.subarray(0, end), HEADER, writtenAt),
+    peers: readPeers(state, HEADER, writtenAt),
     packets: agoMs > LONGEST_WAIT_MS ? [] : readPackets(state, end),
   };
 }

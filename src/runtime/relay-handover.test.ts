@@ -2,6 +2,7 @@ import { setTimeout as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { eventually } from '../../test/support/eventually.ts';
 import { at, seededEntropy, teredo, v6 } from '../../test/support/client-rig.ts';
+import { MemoryHandover } from '../../test/support/handover-rig.ts';
 import { packetOf } from '../../test/support/machine-rig.ts';
 import { MemoryClock } from '../io/memory-clock.ts';
 import { MemoryPorts } from '../io/memory-ports.ts';
@@ -18,11 +19,7 @@ const CLIENT = teredo(SERVER, MAPPED);
 /** A process of the relay, which takes over this state. `left`: its last state. */
 function relayProcess(wire: MemoryIpv4Network, state?: Uint8Array) {
   const ports = new MemoryPorts(wire, [ADDRESS.address], seededEntropy(1), new MemoryClock());
-  let left = state;
-  const handover = {
-    left: state === undefined ? undefined : { state, agoMs: 300 },
-    leave: (next: Uint8Array) => void (left = next),
-  };
+  const handover = new MemoryHandover(state);
   const { network } = ports;
   const addRoute = network.addRoute.bind(network);
   network.addRoute = async (...route) => {
@@ -39,7 +36,7 @@ function relayProcess(wire: MemoryIpv4Network, state?: Uint8Array) {
     },
     Object.assign(ports, { handover }),
   );
-  return { relay, tun: () => ports.tuns.get('teredo')!, left: () => left! };
+  return { relay, tun: () => ports.tuns.get('teredo')!, left: () => handover.next! };
 }
 
 /** A client that is reached through its server, and answers bubbles once `answers` is set. Packets to it are `received` by their lengths. */

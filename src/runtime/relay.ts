@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { AccessList } from '../core/access-list.ts';
 import { AddressPolicy, isLoopback, isShared } from '../core/address-policy.ts';
+import type { KnownPeer } from '../core/known-peer.ts';
 import type { PeerTable } from '../core/peer-table.ts';
 import type { PeerTraffic } from '../core/peer-traffic.ts';
 import { RELAY_LIMITS, RELAY_SOCKET, relayWorkersPart } from '../core/relay/index.ts';
@@ -13,9 +14,10 @@ import { MOST_USERS, firstOf, mergedUsers, withUnreported } from '../core/users/
 import type { HeavyUsers, UserWindow } from '../core/users/index.ts';
 import { isSiteOnly, makeLinkLocal, parsePrefix } from '../wire/index.ts';
 import type { Ipv4, Ipv6, Ipv6Prefix } from '../wire/index.ts';
+import { inTurns } from '../io/kernel-path/in-turns.ts';
 import { Driver } from './driver.ts';
 import { FailureWarnings } from './failure-warnings.ts';
-import { readHandover, writeHandover } from './handover-state.ts';
+import { readHandover, relayState } from './handover-state.ts';
 import { HandoverUse } from './handover-use.ts';
 import { LimitLog } from './limit-log.ts';
 import { sumOf } from './port-counters.ts';
@@ -74,6 +76,9 @@ export interface RelayEvents {
   lost: [Error];
 }
 
+/** Peers of a predecessor: less than a millisecond's work. */
+const ADOPTED_AT_ONCE = 256;
+
 const TEREDO = parsePrefix('2001::/32')!;
 /** All native IPv6 there is; 2001::/32 is excepted by the machine. */
 export const ALL_NATIVE: readonly Ipv6Prefix[] = [parsePrefix('2000::/3')!];
@@ -124,7 +129,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     const { machine } = this;
     const { peers } = machine;
     this.handover = new HandoverUse(ports.handover, ports.clock, {
-      write: (now, isLast) => writeHandover(peers, now, isLast ? machine.waitingPackets() : []),
+      begin: (now) => relayState(peers, now, () => machine.waitingPackets()),
       get peers() {
         return peers.trustedCount;
       },
@@ -160,7 +165,9 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.failureWarnings = new FailureWarnings(ports.clock, onWarning);
     try {
       const left = this.handover.read(readHandover);
-      driver.request((now) => (this.adoptedPeers = this.machine.adopt(left?.peers ?? [], now)));
+      const adopting = inTurns(ports.clock, this.adopt(left?.peers ?? []));
+      if (adopting !== undefined) await adopting;
+      this.startOnce.goOn();
       const { udp, tun } = this.openTunnel();
       this.localPort = udp.local.port;
       driver.attachUdp(RELAY_SOCKET.service, udp);
@@ -200,6 +207,21 @@ export class Relay extends EventEmitter<RelayEvents> {
       await this.close();
       throw refusalOf(error);
     }
+  }
+
+  /** Some peers of the predecessor at each step. */
+  private *adopt(known: Iterable<KnownPeer>): Generator<void> {
+    let some: KnownPeer[] = [];
+    const adoptSome = (): void =>
+      this.driver.request((now) => (this.adoptedPeers += this.machine.adopt(some, now)));
+    for (const peer of known) {
+      some.push(peer);
+      if (some.length < ADOPTED_AT_ONCE) continue;
+      adoptSome();
+      some = [];
+      yield;
+    }
+    adoptSome();
   }
 
   /** Socket and interface; of several workers, those of the first. */
@@ -362,6 +384,8 @@ export class Relay extends EventEmitter<RelayEvents> {
   /** Stops, and takes away interface and route. Harmless when repeated. */
   async close(): Promise<void> {
     this.startOnce.end();
+    const writing = this.handover.prepareClose();
+    if (writing !== undefined) await writing;
     this.monitor?.close();
     this.debounce.close();
     this.failureWarnings?.close();

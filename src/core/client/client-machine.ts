@@ -245,10 +245,10 @@ export class ClientMachine implements OffloadingMachine {
 
   /** Peers that the predecessor has trusted are trusted again, if its qualification was adopted. Returns how many. */
   adoptPeers(known: Iterable<KnownPeer>, now: number): number {
-    let count = 0;
-    if (this.context.qualified === undefined) return count;
-    for (const peer of known) if (this.contacts.adopt(peer, now)) count++;
-    return count;
+    if (this.context.qualified === undefined) return 0;
+    const before = this.context.peers.trustedCount;
+    for (const peer of known) this.contacts.adopt(peer, now);
+    return this.context.peers.trustedCount - before;
   }
 
   /** For a successor; undefined: the client is not qualified. */

@@ -178,20 +178,24 @@ export class Contacting {
     return !isEchoReply(rows.packets.bufferOf(packet), rows.packets.startOf(packet));
   }
 
-  /** A predecessor of this process has trusted the peer. Returns whether it is a trusted peer now. */
-  adopt(known: KnownPeer, now: number): boolean {
+  /** A predecessor of this process has trusted the peer; or does no more, if it has left. Only before service: all peers are of the predecessor. */
+  adopt(known: KnownPeer, now: number): void {
     const { peers, limits } = this.context;
     const { address, mappedAddress, mappedPort, lastReceived, lastSent } = known;
+    const before = peers.find(address, 0);
+    if (known.hasLeft === true) {
+      if (before !== NO_PEER) peers.remove(before);
+      return;
+    }
     const isRecent = lastReceived <= now && now - lastReceived < BUBBLE_WINDOW_MS && lastSent <= now;
-    if (!isRecent || !this.destinations.mayAdopt(known) || peers.trustedCount >= limits.peers.trusted)
-      return false;
-    if (peers.find(address, 0) !== NO_PEER) return false;
-    const peer = peers.insert(address, 0);
+    if (!isRecent || !this.destinations.mayAdopt(known)) return;
+    if (before === NO_PEER && peers.trustedCount >= limits.peers.trusted) return;
+    const peer = before === NO_PEER ? peers.insert(address, 0) : before;
     peers.mappedAddress[peer] = mappedAddress;
     peers.mappedPort[peer] = mappedPort;
     peers.lastReceived.set(peer, lastReceived);
     peers.lastSent.set(peer, lastSent);
-    return peers.trust(peer, now);
+    peers.trust(peer, now);
   }
 
   /** A packet came from a trusted peer: the peer is valid, and the packets that waited for it are sent. */

@@ -229,10 +229,10 @@ export class RelayMachine implements OffloadingMachine {
 
   /** Peers that a predecessor of this process has trusted are trusted again, as far as this relay's settings permit. Returns how many. */
   adopt(known: Iterable<KnownPeer>, now: number): number {
-    let count = 0;
-    for (const peer of known) if (this.contacting.adopt(peer, now)) count++;
+    const before = this.peers.trustedCount;
+    for (const peer of known) this.contacting.adopt(peer, now);
     this.scheduleSweep(now);
-    return count;
+    return this.peers.trustedCount - before;
   }
 
   /**

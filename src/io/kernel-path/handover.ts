@@ -22,6 +22,8 @@ export class KernelPathHandover {
   }
 
   leaveWays(proven: readonly ProvenWay[]): void {
-    this.ways.leave(writeWays(proven));
+    const next = this.ways.replace();
+    next.add(writeWays(proven));
+    next.end();
   }
 }

@@ -3,6 +3,21 @@ import type { Clock } from '../ports.ts';
 /** How long the work is done at a time. */
 const PIECE_MS = 1;
 
+/** Does the work; undefined: all of it is done in this turn. Rejects, or throws, with the error of a step. */
+export function inTurns(clock: Clock, steps: Generator<void>): Promise<void> | undefined {
+  let settle: { readonly resolve: () => void; readonly reject: (error: unknown) => void };
+  const done = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
+  const turns = new InTurns(clock, (action) => {
+    try {
+      action();
+    } catch (error) {
+      settle.reject(error);
+    }
+  });
+  turns.begin(steps, () => settle.resolve());
+  return turns.isUnderWay ? done : undefined;
+}
+
 /** Long work with many peers, some of it in each turn of the event loop: packets wait for no more than a part of that. */
 export class InTurns {
   private readonly clock: Clock;

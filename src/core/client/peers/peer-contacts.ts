@@ -169,21 +169,29 @@ export class PeerContacts {
   }
 
   /** A predecessor of this process has trusted the peer. One that is not valid any more has to prove itself again. */
-  adopt(known: KnownPeer, now: number): boolean {
+  adopt(known: KnownPeer, now: number): void {
     const { peers, limits, policy } = this.context;
     const { address, mappedAddress, mappedPort, lastReceived, lastSent, marks = 0 } = known;
+    const before = peers.find(address, 0);
+    if (known.hasLeft === true) {
+      if (before === NO_PEER) return;
+      this.parts.traversal.drop(before);
+      peers.remove(before);
+      return;
+    }
     const isRecent = lastReceived <= now && now - lastReceived < PEER_VALIDITY_MS && lastSent <= now;
     const mayBeSentTo = policy.isGlobalUnicast(mappedAddress) && mappedPort !== 0;
     const isPeer = (isTeredo(address, 0) || isNative(address, 0)) && !this.context.isOwn(address, 0);
-    if (!isRecent || !mayBeSentTo || !isPeer || peers.find(address, 0) !== NO_PEER) return false;
-    if (peers.trustedCount >= limits.peers.trusted) return false;
-    const peer = peers.insert(address, 0);
+    if (!isRecent || !mayBeSentTo || !isPeer) return;
+    if (before === NO_PEER && peers.trustedCount >= limits.peers.trusted) return;
+    if (before !== NO_PEER) this.parts.traversal.drop(before);
+    const peer = before === NO_PEER ? peers.insert(address, 0) : before;
     peers.mappedAddress[peer] = mappedAddress;
     peers.mappedPort[peer] = mappedPort;
     peers.lastReceived.set(peer, lastReceived);
     peers.lastSent.set(peer, lastSent);
     this.parts.traversal.adopt(peer, marks, now);
-    return peers.trust(peer, now);
+    peers.trust(peer, now);
   }
 
   /** For a successor, which has the service port only, and knows nothing of neighbours. */

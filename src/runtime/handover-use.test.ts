@@ -1,0 +1,110 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { eventually } from '../../test/support/eventually.ts';
+import { MemoryHandover } from '../../test/support/handover-rig.ts';
+import { MemoryClock } from '../io/memory-clock.ts';
+import { HandoverUse } from './handover-use.ts';
+import type { StateParts } from './handover-use.ts';
+
+/** Each part takes a whole turn of the event loop. */
+function slowParts(): void {
+  const real = performance.now.bind(performance);
+  let later = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => real() + (later += 2));
+  onTestFinished(() => void vi.restoreAllMocks());
+}
+
+/** A role with a state of so many parts, and a word that changes. */
+function roleOf(count: number) {
+  slowParts();
+  const clock = new MemoryClock();
+  const handover = new MemoryHandover();
+  const role = { word: 'a', cancelled: 0, fails: false };
+  const begin = (): StateParts => {
+    let left = count;
+    return {
+      header: Uint8Array.of(),
+      next: () => {
+        if (role.fails) throw Object.assign(new Error('no room'), { code: 'ENOSPC', errno: -28 });
+        return left-- > 0 ? Buffer.from('.') : undefined;
+      },
+      end: (isLast) => [Buffer.from(isLast ? role.word.toUpperCase() : role.word)],
+      cancel: () => void role.cancelled++,
+    };
+  };
+  const use = new HandoverUse(handover, clock, { begin, peers: 0 });
+  const left = (): string | undefined => handover.next && Buffer.from(handover.next).toString();
+  return { role, use, clock, handover, left };
+}
+
+test('a large state is written in turns; until it is whole the one before is left', () => {
+  const { use, clock, handover, left, role } = roleOf(5);
+  use.start();
+  use.save();
+  expect([left(), handover.added.length]).toEqual([undefined, 2]);
+  const turns = vi.spyOn(clock, 'setTimer');
+  clock.advance(1);
+  expect([left(), turns.mock.calls.length]).toEqual(['.....a', 3]);
+  role.word = 'b';
+  use.save();
+  expect(left()).toBe('.....a');
+  for (let i = 0; i < 10; i++) clock.advance(1);
+  expect(left()).toBe('.....b');
+});
+
+test('a change while the state is written has another one written, which begins after the change', () => {
+  const { use, clock, left, role } = roleOf(3);
+  use.start();
+  use.save();
+  role.word = 'b';
+  use.save();
+  let seen = 0;
+  for (let i = 0; i < 12; i++) {
+    const before = left();
+    clock.advance(1);
+    if (left() !== before) seen++;
+  }
+  expect([left(), seen]).toEqual(['...b', 1]);
+});
+
+test('a role that ends works on until all but the end of its state is written', async () => {
+  const { use, clock, left, role } = roleOf(4);
+  use.start();
+  let isPrepared = false;
+  const prepared = use.prepareClose()!.then(() => (isPrepared = true));
+  await wait(1);
+  expect([isPrepared, left()]).toEqual([false, undefined]);
+  await eventually(() => {
+    clock.advance(1);
+    expect(isPrepared).toBe(true);
+  });
+  await prepared;
+  expect(left()).toBeUndefined();
+  role.word = 'c';
+  use.close();
+  expect(left()).toBe('....C');
+});
+
+test('one that has no time leaves all the same', () => {
+  const { use, left } = roleOf(4);
+  use.start();
+  use.save();
+  use.close();
+  expect(left()).toBe('....A');
+});
+
+test('where the system refuses a part the successor has the state before, and the next one is written', () => {
+  const { use, clock, left, role } = roleOf(2);
+  use.start();
+  use.save();
+  for (let i = 0; i < 5; i++) clock.advance(1);
+  expect(left()).toBe('..a');
+  role.fails = true;
+  use.save();
+  expect([left(), role.cancelled]).toEqual(['..a', 1]);
+  role.fails = false;
+  role.word = 'd';
+  use.save();
+  for (let i = 0; i < 5; i++) clock.advance(1);
+  expect(left()).toBe('..d');
+});

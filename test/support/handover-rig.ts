@@ -1,0 +1,37 @@
+import type { Handover } from '../../src/io/ports.ts';
+import type { StateParts } from '../../src/runtime/handover-use.ts';
+
+/** The whole state, written in one turn. */
+export function wholeState(parts: StateParts, isLast = true): Uint8Array {
+  const all = [parts.header];
+  for (let part = parts.next(); part !== undefined; part = parts.next()) all.push(part);
+  return joined([...all, ...parts.end(isLast)]);
+}
+
+/** What a process of a role has from its predecessor; `next` is what it leaves. */
+export class MemoryHandover implements Handover {
+  readonly left: Handover['left'];
+  next: Uint8Array | undefined;
+  /** How many octets were written in each call. */
+  readonly added: number[] = [];
+
+  constructor(state?: Uint8Array, agoMs = 300) {
+    this.next = state;
+    this.left = state === undefined ? undefined : { state, agoMs };
+  }
+
+  replace() {
+    const parts: Uint8Array[] = [];
+    return {
+      add: (part: Uint8Array): void => {
+        this.added.push(part.length);
+        parts.push(part.slice());
+      },
+      end: (): void => void (this.next = joined(parts)),
+    };
+  }
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(parts));
+}
