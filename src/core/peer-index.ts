@@ -59,13 +59,18 @@ export class PeerIndex {
     if (!this.removeFromTable(slot)) this.leave(slot);
   }
 
-  /** Begins to make room for so many slots. Not while {@link isMoving}. */
-  grow(slots: number): void {
+  /** Empty places for so many slots; undefined: there are as many now. */
+  placesFor(slots: number): Int32Array<ArrayBuffer> | undefined {
     const places = 2 ** Math.ceil(Math.log2(slots / MAX_LOAD));
-    if (places === this.table.length) return;
+    return places === this.table.length ? undefined : new Int32Array(places);
+  }
+
+  /** Begins to make room for so many slots. Not while {@link isMoving}. `places`: of {@link placesFor}. */
+  grow(slots: number, places = this.placesFor(slots)): void {
+    if (places === undefined) return;
     this.smaller = this.table;
     this.moved = 0;
-    this.table = new Int32Array(places);
+    this.table = places;
   }
 
   get isMoving(): boolean {

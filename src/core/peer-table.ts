@@ -18,11 +18,11 @@ import { PeersPerOrigin } from './peers-per-origin.ts';
 import { HashKey } from './hash.ts';
 import { BubbleGaps } from './bubble-gaps.ts';
 import { PeerIndex } from './peer-index.ts';
-import { TableGrowth, widen } from './table-growth.ts';
+import { TableGrowth, widening } from './table-growth.ts';
 import { Times } from './times.ts';
 import { NO_TRAFFIC, TrafficCounts } from './peer-traffic.ts';
 import type { PeerTraffic } from './peer-traffic.ts';
-import type { Growing } from './table-growth.ts';
+import type { Growing, Widening } from './table-growth.ts';
 import { readUint32, writeUint32 } from '../wire/index.ts';
 import type { Entropy } from './entropy.ts';
 
@@ -441,24 +441,26 @@ export class PeerTable implements Growing {
   }
 
   /** For the growth of the table. */
-  columns(size: number): (() => void)[] {
+  columns(size: number): (() => Widening)[] {
     const ofClient = [
-      () => (this.socket = widen(this.socket, new Uint16Array(size))),
-      () => (this.proofHigh = widen(this.proofHigh, new Uint32Array(size))),
-      () => (this.proofLow = widen(this.proofLow, new Uint32Array(size))),
-      () => (this.localAddress = widen(this.localAddress, new Uint32Array(size))),
-      () => (this.localPort = widen(this.localPort, new Uint16Array(size))),
+      () => widening(this.socket, new Uint16Array(size), (next) => (this.socket = next)),
+      () => widening(this.proofHigh, new Uint32Array(size), (next) => (this.proofHigh = next)),
+      () => widening(this.proofLow, new Uint32Array(size), (next) => (this.proofLow = next)),
+      () => widening(this.localAddress, new Uint32Array(size), (next) => (this.localAddress = next)),
+      () => widening(this.localPort, new Uint16Array(size), (next) => (this.localPort = next)),
     ];
-    const ofRelay = [() => (this.requestedBy = widen(this.requestedBy, new Uint16Array(size)))];
+    const ofRelay = [
+      () => widening(this.requestedBy, new Uint16Array(size), (next) => (this.requestedBy = next)),
+    ];
     return [
-      () => (this.status = widen(this.status, new Uint8Array(size))),
-      () => (this.mappedAddress = widen(this.mappedAddress, new Uint32Array(size))),
-      () => (this.mappedPort = widen(this.mappedPort, new Uint16Array(size))),
+      () => widening(this.status, new Uint8Array(size), (next) => (this.status = next)),
+      () => widening(this.mappedAddress, new Uint32Array(size), (next) => (this.mappedAddress = next)),
+      () => widening(this.mappedPort, new Uint16Array(size), (next) => (this.mappedPort = next)),
       ...(this.hasNeighbours ? ofClient : ofRelay),
-      () => (this.offered = widen(this.offered, new Uint8Array(size))),
-      () => (this.bubbles = widen(this.bubbles, new Uint8Array(size))),
-      () => (this.previous = widen(this.previous, new Int32Array(size))),
-      () => (this.next = widen(this.next, new Int32Array(size))),
+      () => widening(this.offered, new Uint8Array(size), (next) => (this.offered = next)),
+      () => widening(this.bubbles, new Uint8Array(size), (next) => (this.bubbles = next)),
+      () => widening(this.previous, new Int32Array(size), (next) => (this.previous = next)),
+      () => widening(this.next, new Int32Array(size), (next) => (this.next = next)),
     ];
   }
 }

@@ -5,9 +5,19 @@ export interface Growing {
   /** The most slots that it may need. They may change. */
   readonly most: number;
   readonly index: PeerIndex;
-  /** Steps, each of which makes one column longer. */
-  columns(size: number): (() => void)[];
+  /** Of each column, begins to make it longer. */
+  columns(size: number): (() => Widening)[];
 }
+
+/** A column that is about to become longer. */
+export interface Widening {
+  /** The longer one, which is empty. */
+  readonly next: Column;
+  /** Copies the column into the longer one, which takes its place. */
+  readonly use: () => void;
+}
+
+type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array;
 
 const FIRST_SLOTS = 256;
 /** The table grows when this part of it is left: half of it suffices for the columns, the other half for the index. */
@@ -15,6 +25,10 @@ const RESERVE = 32;
 /** At least so many are widened one after the other, and parts of the words. */
 const COLUMNS = 24;
 const PARTS = 8;
+/** So many octets of new memory are touched in one step: the system gives each page when it is first written, which takes longer than to copy into it. */
+const TOUCHED_AT_ONCE = 512 << 10;
+/** The most octets of all columns and of the index, for a slot. */
+const SLOT_BYTES = 72;
 
 /** Makes a table longer in time, a column or some entries of the index at each insert, so that no newcomer has to wait for the whole of it. */
 export class TableGrowth {
@@ -62,13 +76,18 @@ export class TableGrowth {
     const { table } = this;
     // Limits may have changed.
     const size = Math.max(this.slots, Math.min(wanted, table.most));
-    const pause = Math.floor(this.slots / RESERVE / 2 / COLUMNS);
-    for (const widenNext of table.columns(size)) {
-      widenNext();
+    const steps = COLUMNS + (size * SLOT_BYTES) / TOUCHED_AT_ONCE;
+    const pause = Math.floor(this.slots / RESERVE / 2 / steps);
+    for (const beginNext of table.columns(size)) {
+      const { next, use } = beginNext();
+      for (const _ of touch(next)) yield pause;
+      use();
       yield pause;
     }
     for (const _ of this.widenWords(size)) yield pause;
-    table.index.grow(size);
+    const places = table.index.placesFor(size);
+    if (places !== undefined) for (const _ of touch(places)) yield pause;
+    table.index.grow(size, places);
     while (table.index.isMoving) {
       table.index.move();
       yield 0;
@@ -89,7 +108,21 @@ export class TableGrowth {
   }
 }
 
-export function widen<T extends { set(from: T): void }>(from: T, to: T): T {
-  to.set(from);
-  return to;
+/** Writes the new memory of a large column, some at each step. */
+function* touch(column: Column): Generator<void> {
+  if (column.byteLength <= TOUCHED_AT_ONCE) return;
+  const most = TOUCHED_AT_ONCE / column.BYTES_PER_ELEMENT;
+  for (let at = 0; at < column.length; at += most) {
+    column.fill(0, at, at + most);
+    yield;
+  }
+}
+
+/** `set`: makes the longer column the one of the table. */
+export function widening<T extends Column>(from: T, next: T, set: (next: T) => void): Widening {
+  const use = (): void => {
+    next.set(from);
+    set(next);
+  };
+  return { next, use };
 }
