@@ -217,6 +217,21 @@ test('peers and users of all threads are asked for, and answers hold for a secon
   expect(await unanswered).toBe('a worker has not answered for 5 s');
 });
 
+test('an answer of many pieces may take long, if each comes in time', async () => {
+  const ports = new PlayedPorts();
+  const { relay, one, two } = await relayOf(ports);
+  const gathering = relay.gatherPeers();
+  two.tell({ type: 'peers', id: two.question.id, records: new Uint8Array(0) });
+  for (let i = 0; i < 3; i++) {
+    ports.clock.advance(4_000);
+    const [records] = recordsWith(CLIENT);
+    one.tell({ type: 'peers', id: one.question.id, records: records! });
+  }
+  one.tell({ type: 'peers', id: one.question.id, records: new Uint8Array(0) });
+  await gathering;
+  expect(relay.otherPeerCount).toBe(3);
+});
+
 test('a peer that sends nothing has the same time in each answer, however long the answer takes', async () => {
   const ports = new PlayedPorts();
   const { relay, one, two } = await relayOf(ports);

@@ -2,7 +2,7 @@ import { randomUint32 } from '../../core/entropy.ts';
 import type { LimitHits } from '../../core/limit-hits.ts';
 import type { HeavyUsers, UserWindow } from '../../core/users/index.ts';
 import type { PortFactory, UdpOptions } from '../../io/port-factory.ts';
-import type { Clock, Tun } from '../../io/ports.ts';
+import type { CancelTimer, Clock, Tun } from '../../io/ports.ts';
 import { SteeredUdp } from '../../io/workers/steered-udp.ts';
 import type { Strays } from '../../io/workers/steered-udp.ts';
 import type { SharedTunnel } from '../../io/workers/worker-ports.ts';
@@ -160,9 +160,23 @@ export class RelayWorkers {
     return new Promise((resolve, reject) => {
       let left = this.shown.length;
       if (left === 0) return resolve(); // the role starts
+      let cancel: CancelTimer = () => {};
+      // A long answer has many pieces.
+      const wait = (): void => {
+        cancel();
+        cancel = this.clock.setTimer(this.clock.now() + ANSWER_MS, () =>
+          end(() => reject(new Error(`a worker has not answered for ${ANSWER_MS / 1_000} s`))),
+        );
+      };
+      const end = (settle: () => void): void => {
+        cancel();
+        for (const id of ids) this.questions.delete(id);
+        settle();
+      };
       const ids = this.shown.map((_, i) => {
         const id = ++this.lastQuestion;
         this.questions.set(id, (answer) => {
+          wait();
           if (!take(answer)) return;
           this.questions.delete(id);
           if (--left === 0) end(resolve);
@@ -170,14 +184,7 @@ export class RelayWorkers {
         this.group.post(i + 1, { ...question, id });
         return id;
       });
-      const cancel = this.clock.setTimer(this.clock.now() + ANSWER_MS, () =>
-        end(() => reject(new Error(`a worker has not answered for ${ANSWER_MS / 1_000} s`))),
-      );
-      const end = (settle: () => void): void => {
-        cancel();
-        for (const id of ids) this.questions.delete(id);
-        settle();
-      };
+      wait();
     });
   }
 
