@@ -5,14 +5,19 @@
 import { readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildDashboard } from './dashboard.mjs';
-import { bin, root, run } from './run.mjs';
+import { bin, root, runBeside } from './run.mjs';
 
-/** Builds beside the old result, then replaces it: another run may be starting programs from there. Ends this process on errors. */
-export async function build() {
+/**
+ * Builds beside the old result, then replaces it: another run may be starting programs from there. Ends this process on errors. `isChecked`: false
+ * where `check` tests the types.
+ */
+export async function build({ isChecked = true } = {}) {
   const [dist, fresh, old] = ['', `.new-${process.pid}`, `.old-${process.pid}`].map((end) =>
     join(root, `dist${end}`),
   );
-  const status = run(bin('tsc'), ['-p', 'tsconfig.build.json', '--outDir', fresh, '--noEmitOnError']);
+  const args = ['-p', 'tsconfig.build.json', '--outDir', fresh, isChecked ? '--noEmitOnError' : '--noCheck'];
+  const { status, output } = await runBeside(bin('tsc'), args);
+  process.stdout.write(output);
   if (status === 0) {
     await bundle(join(fresh, 'cli'));
     for (const name of ['server-worker', 'relay-worker', 'client-worker'])

@@ -1,5 +1,5 @@
 /** Runs a command with the terminal passed through; returns its exit status. No shell. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
@@ -8,6 +8,23 @@ export function run(command, args, options = {}) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
   if (error !== undefined) process.stderr.write(`${command}: ${error.message}\n`);
   return status ?? 1;
+}
+
+/** Runs it beside this process, and ends it with this process. Resolves with its exit status, and all its output in one piece. */
+export function runBeside(command, args) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    const end = () => child.kill();
+    process.once('exit', end);
+    let output = '';
+    const add = (text) => void (output += text);
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', add);
+    child.on('error', (error) => add(`${command}: ${error.message}\n`));
+    child.on('close', (status) => {
+      process.off('exit', end);
+      resolve({ status: status ?? 1, output });
+    });
+  });
 }
 
 /** Runs it; on a failure ends this process with the same status. */
