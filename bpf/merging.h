@@ -106,10 +106,22 @@ static __always_inline __u32 way_through(struct pair_queue *queue, const struct 
 	return has_super(uplink, units) || uplink->pair_ends ? PAST_PAIR : THROUGH_PAIR;
 }
 
+/* The number of segments of an unwrapped TCP packet behind so many octets: the kernel forgets it when it takes the wrapping off. The header is no data. */
+static __always_inline __u32 segments_of(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner)
+{
+	__u32 most = skb->gso_size, data = bpf_ntohs(inner->payload_len), header;
+	__u8 words;
+
+	if (!most || bpf_skb_load_bytes(skb, at + sizeof(*inner) + TCP_LENGTH, &words, sizeof(words)))
+		return 1;
+	header = (words >> 4) * 4;
+	return data > header ? (data - header + most - 1) / most : 1;
+}
+
 /* The queue of the pair, from 1 on, through which an unwrapped TCP packet behind so many octets goes. 0: it goes to the tunnel. PAIR_IS_FULL: it is dropped. */
 static __noinline __u32 pair_queue_for(struct __sk_buff *skb, __u32 at, const struct ipv6hdr *inner, struct uplink *uplink, __u32 units)
 {
-	__u32 packets = packets_of(skb, sizeof(*inner) + bpf_ntohs(inner->payload_len)), number;
+	__u32 packets = segments_of(skb, at, inner), number;
 	struct pair_queue *queue;
 	struct pair_look *look;
 	__u32 way;
