@@ -21,8 +21,6 @@
 #define CONFIRMATION 12
 #define ORIGIN 8
 #define SOLICITATION (sizeof(struct ipv6hdr) + 8)
-/* The longest frame of an answer. */
-#define MOST_ANSWER (HEADERS + AUTHENTICATION + ORIGIN + MAX_ADVERTISEMENT)
 
 /* The first eight octets of an IPv6 header without the length. */
 #define FIRST_WORDS bpf_cpu_to_be64(0xffffffff0000ffffULL)
@@ -170,11 +168,11 @@ static __always_inline struct question question_in(const void *frame, const int 
 }
 
 /*
- * Writes the answer as a frame: back to where the question came from; DF off (C-23), from port 3544 (S-1). `end`: of the memory of a packet;
- * `is_packet`: `to` is one, otherwise all of a longest answer fits. `unfinished`: the checksum is left to the receiver.
+ * Writes the answer as a frame: back to where the question came from; DF off (C-23), from port 3544 (S-1). `to`: the packet,
+ * `end`: its end. `unfinished`: the checksum is left to the receiver. False: the packet is too short.
  */
-static __always_inline bool write_answer(const struct server_config *c, const struct question *q, void *to, const bool is_packet,
-					 const void *end, const int at, __u16 id, bool unfinished)
+static __always_inline bool write_answer(const struct server_config *c, const struct question *q, void *to, const void *end,
+					 const int at, __u16 id, bool unfinished)
 {
 	const __u64 *words = (const __u64 *)c->advertisement;
 	void *ip = to + ETH_HLEN, *udp = ip + sizeof(struct iphdr), *payload = to + HEADERS, *packet = payload + at + ORIGIN;
@@ -186,7 +184,7 @@ static __always_inline bool write_answer(const struct server_config *c, const st
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	ip1 <<= 16;
 #endif
-	if (is_packet && packet + MIN_ADVERTISEMENT > end)
+	if (packet + MIN_ADVERTISEMENT > end)
 		return false;
 	WORD32(to) = q->hardware[1];
 	WORD16(to + 4) = q->hardware_rest[1];
@@ -227,12 +225,12 @@ static __always_inline bool write_answer(const struct server_config *c, const st
 		WORD64(packet + 8 * i) = words[i];
 	WORD16(packet + sizeof(struct ipv6hdr) + 2) = ~fold_sum(c->advertisement_sum + halves(q->client[0]) + halves(q->client[1]));
 	if (length > MIN_ADVERTISEMENT) {
-		if (is_packet && packet + MIN_ADVERTISEMENT + 8 > end)
+		if (packet + MIN_ADVERTISEMENT + 8 > end)
 			return false;
 		WORD64(packet + MIN_ADVERTISEMENT) = words[MIN_ADVERTISEMENT / 8];
 	}
 	if (length > MIN_ADVERTISEMENT + 8) {
-		if (is_packet && packet + MIN_ADVERTISEMENT + 16 > end)
+		if (packet + MIN_ADVERTISEMENT + 16 > end)
 			return false;
 		WORD64(packet + MIN_ADVERTISEMENT + 8) = words[MIN_ADVERTISEMENT / 8 + 1];
 	}

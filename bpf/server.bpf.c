@@ -74,10 +74,7 @@ struct outer {
  * use places twice, which the verifier refuses to users that may not see pointers (without CAP_PERFMON).
  */
 struct datagram {
-	union {
-		__u8 received[MOST]; /* the payload of a bubble, with zeros after it */
-		__u8 answer[MOST_ANSWER]; /* a frame */
-	};
+	__u8 received[MOST]; /* the payload of a bubble, with zeros after it */
 	struct outer outer;
 	struct ipv6hdr inner;
 	__u16 origin[4];
@@ -273,13 +270,16 @@ static __always_inline int answer(struct __sk_buff *skb, const struct server_con
 		limited(c, LIMIT_ANSWERS, q.source);
 		return decided(COUNT_droppedAnswerLimit, TC_ACT_SHOT);
 	}
+	/*
+	 * Room in front is cheaper than at the end. A checksum that the kernel will fill in has a fixed place in the packet's memory: then the
+	 * frame grows at its end.
+	 */
 	length += HEADERS + at + ORIGIN;
-	if (bpf_skb_change_tail(skb, length, 0))
+	if (unfinished ? bpf_skb_change_tail(skb, length, 0) :
+			 bpf_skb_adjust_room(skb, (int)(length - skb->len), BPF_ADJ_ROOM_MAC, 0))
 		return TC_ACT_SHOT; /* no memory */
-	write_answer(c, &q, d->answer, false, NULL, at, d->payment.id, unfinished);
-	ANEW(length);
-	if (length < HEADERS || length > MOST_ANSWER || bpf_skb_store_bytes(skb, 0, d->answer, length, 0))
-		return TC_ACT_SHOT;
+	if (!write_answer(c, &q, (void *)(long)skb->data, (void *)(long)skb->data_end, at, d->payment.id, unfinished))
+		return TC_ACT_SHOT; /* never */
 	/* If there may be several routes out, the datagram leaves by the interface at which it arrived. */
 	return decided(COUNT_solicitationsAnswered,
 		       c->uplink ? bpf_redirect_neigh(c->uplink, NULL, 0, 0) : bpf_redirect(skb->ifindex, 0));
@@ -537,9 +537,7 @@ static __always_inline int answer_in_driver(struct xdp_md *ctx, const struct ser
 		limited(c, LIMIT_ANSWERS, q.source);
 		return decided(COUNT_droppedAnswerLimit, XDP_DROP);
 	}
-	frame = (void *)(long)ctx->data;
-	if (frame + HEADERS + at + SOLICITATION > (void *)(long)ctx->data_end ||
-	    !write_answer(c, &q, frame, true, (void *)(long)ctx->data_end, at, id, false))
+	if (!write_answer(c, &q, (void *)(long)ctx->data, (void *)(long)ctx->data_end, at, id, false))
 		return XDP_DROP; /* never */
 	return decided(COUNT_answeredInDriver, XDP_TX);
 }
