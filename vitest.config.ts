@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import LongestFirst from './test/support/longest-first.ts';
+import { filesThatShare } from './test/support/own-process.ts';
 
 const isAll = process.env['TEREDO_TEST_ALL'] === '1';
 
@@ -42,6 +43,19 @@ const ON_KERNEL_PATH_ALL = [
   'test/kernel/{peer-traffic,seen-elsewhere,source-routes,uplink-changes,uplink-kinds,uplink-routes,users}.test.ts',
 ];
 
+/**
+ * Of the tests without root those that leave their process as it was: they share processes, because each would load the same modules again.
+ * Those of the kernel's ports have descriptors, polls and refusals of their own.
+ */
+const SHARING = filesThatShare([
+  'src/cli',
+  'src/control',
+  'src/daemon',
+  'src/runtime',
+  'test/cli',
+  'test/package',
+]);
+
 const isRoot = process.getuid?.() === 0;
 
 /** These tests run after the others, which would take processor time from the labs. */
@@ -54,6 +68,8 @@ const real = {
   hookTimeout: 60_000,
 };
 
+// Some of these tests wait for programs. By default vitest would use one of two processors.
+const memory = { maxWorkers: 3, testTimeout: 60_000 };
 const alone = { ...real, maxWorkers: 1 };
 const KERNEL_PATH_ENV = { TEREDO_TEST_DATA_PATH: 'kernel' };
 /** With a program in the drivers (adr/0034); at tc alone, with merging behind it (adr/0036). */
@@ -65,15 +81,22 @@ export default defineConfig({
     reporters: ['default', './test/support/closing-line-reporter.ts'],
     sequence: { sequencer: LongestFirst },
     projects: [
-      { test: { name: 'pure', include: PURE, isolate: false, testTimeout: 60_000, maxWorkers: 3 } },
+      { test: { ...memory, name: 'pure', include: PURE, isolate: false } },
       {
         test: {
+          ...memory,
           name: 'memory',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: [...KERNEL, ...PURE, ...SHARING],
+        },
+      },
+      {
+        test: {
+          ...memory,
+          name: 'memory, shared',
+          include: SHARING,
           exclude: [...KERNEL, ...PURE],
-          // Some tests wait for programs. By default vitest would use one of two processors.
-          maxWorkers: 3,
-          testTimeout: 60_000,
+          isolate: false,
         },
       },
       {
