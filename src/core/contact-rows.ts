@@ -141,7 +141,7 @@ export class ContactRows {
   paymentsOf(contact: number): Payment[] {
     const found: Payment[] = [];
     for (let row = this.firstPaymentOf(contact); row !== NO_ROW; row = this.payments.nextOf(row))
-      found.push({ ...this.payments.read(row) });
+      found.push(this.payments.copyOf(row));
     return found;
   }
 }

@@ -189,6 +189,18 @@ describe('Contacts', () => {
     expect([contacts.rows.inUse, contacts.isEmpty]).toEqual([0, true]);
   });
 
+  test('the payments of a contact are copies: each has the requester that it was noted with', () => {
+    const { contacts } = setUp();
+    const contact = contacts.begin(7, 0);
+    for (const peer of [1, 2])
+      contacts.rows.pay(contact, { from: 'shared', at: peer, requester: [0, 0, 0, peer] });
+    const paid = contacts.rows.paymentsOf(contact);
+    expect(paid.map(({ at, requester }) => [at, requester])).toEqual([
+      [1, [0, 0, 0, 1]],
+      [2, [0, 0, 0, 2]],
+    ]);
+  });
+
   test('many contacts due at once are each repeated once', () => {
     const { contacts, log } = setUp();
     for (let peer = 0; peer < 100; peer++) contacts.begin(peer, 0);

@@ -64,6 +64,11 @@ export class Payments {
     return found;
   }
 
+  copyOf(row: number): WholePayment {
+    const payment = this.read(row);
+    return { ...payment, requester: [...payment.requester] };
+  }
+
   /** The payment that follows this one, or NO_ROW. */
   nextOf(row: number): number {
     return this.rows.pageOf(row).next[inPage(row)]!;
