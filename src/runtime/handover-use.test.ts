@@ -85,6 +85,40 @@ test('a role that ends works on until all but the end of its state is written', 
   expect(left()).toBe('....C');
 });
 
+/** A role that ends, and has written all but the end of its state. */
+async function preparedRole(count: number) {
+  const all = roleOf(count);
+  const { use, clock } = all;
+  use.start();
+  clock.advance(990);
+  let isPrepared = false;
+  void use.prepareClose()!.then(() => (isPrepared = true));
+  await eventually(() => {
+    clock.advance(1);
+    expect(isPrepared).toBe(true);
+  });
+  return all;
+}
+
+test('a role that ends has its state written once, also when the next writing would be due', async () => {
+  const { use, clock, handover, left } = await preparedRole(4);
+  clock.advance(2_000);
+  const before = handover.added.length;
+  use.close();
+  expect([left(), handover.added.length - before]).toEqual(['....A', 1]);
+});
+
+test('a change while a role ends has its state written again before the end, in turns', async () => {
+  const { use, clock, handover, left, role } = await preparedRole(4);
+  const before = handover.added.length;
+  role.word = 'c';
+  use.save();
+  clock.advance(1);
+  expect([left(), handover.added.length - before]).toEqual([undefined, 5]);
+  use.close();
+  expect([left(), handover.added.length - before]).toEqual(['....C', 6]);
+});
+
 test('one that has no time leaves all the same', () => {
   const { use, left } = roleOf(4);
   use.start();

@@ -66,15 +66,17 @@ export class HandoverUse {
     const interval = Math.max(SAVE_MS, SAVE_MS_A_PEER * this.state.peers);
     this.cancelTimer = this.clock.setTimer(this.clock.now() + interval, () => {
       this.start();
-      this.save();
+      // One that is being written will have the peers of its end.
+      if (this.writing === undefined) this.save();
     });
   }
 
-  /** Writes the state, if the role runs: a small one now, a large one in turns. */
+  /** Something that a state has from its beginning has changed. Writes the state, if the role runs: a small one now, a large one in turns. */
   save(): void {
     if (this.cancelTimer === undefined) return;
-    if (this.writing === undefined) this.orGiveUp(() => this.begin());
-    else this.isStale = true;
+    this.isStale = this.writing !== undefined;
+    // Of a role that is about to end, close() leaves nothing to later turns.
+    if (this.writing === undefined || this.onWalked !== undefined) this.orGiveUp(() => this.beginLast());
   }
 
   /**
