@@ -63,6 +63,8 @@ export interface PortFactory {
   openPortMapper(options: PortMapperOptions): PortMapper | undefined;
   /** Throws with the code `no-kernel-path` if the kernel cannot carry packets; the message says why. */
   openKernelPath(options: KernelPathOptions): KernelPath;
+  /** Removes interfaces that a killed process with this tunnel has left, where there is no kernel path now. Throws never. Absent: there are none. */
+  readonly removeLeftInterfaces?: (tunnel: string) => void;
   /** The same for the work of a server. */
   openServerPath(options: ServerPathOptions): ServerPath;
 }

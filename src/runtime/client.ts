@@ -203,6 +203,7 @@ export class Client extends EventEmitter<ClientEvents> {
               merge: settings.merge,
             }),
           configure: (kernelPath) => kernelPath.setOwn(this.carriedAddress),
+          removeLeft: () => ports.removeLeftInterfaces?.(tun.name),
           udp,
         });
       }

@@ -42,6 +42,8 @@ type Carried = Pick<CarriedTotals, 'receivedPackets' | 'receivedBytes' | 'sentPa
 export interface KernelPathSource {
   open(): KernelPath;
   configure(kernelPath: KernelPath): void;
+  /** There is no kernel path: removes what that of a killed process has left. */
+  removeLeft(): void;
   /** Where the datagrams come in that it leaves. One that the kernel has merged with others it could not carry. */
   readonly udp: Udp;
 }
@@ -164,6 +166,7 @@ export class DataPathUse {
   start(source: KernelPathSource): void {
     this.source = source;
     if (this.wish !== 'user') this.open();
+    if (this.path.kind === 'user') source.removeLeft();
   }
 
   /** Changes the wish, at once where it runs. Throws as {@link start}; all stays as it was then. */

@@ -380,6 +380,25 @@ test('auto tries the kernel path again where memory was short for it at the star
   expect(await triesWith(net.host(HOST_B))).toBe(1);
 });
 
+test.each([
+  ['user', undefined, ['teredo']],
+  ['auto', 'no CAP_BPF', ['teredo']],
+  ['auto', undefined, []],
+] as const)(
+  'data path %s, refused: %s: what the kernel path of a killed process has left is removed where there is none now',
+  async (dataPath, refusal, removed) => {
+    const net = await Net.open();
+    const ports = net.host(HOST_A);
+    ports.noKernelPath = refusal;
+    const left: string[] = [];
+    await net.client(
+      Object.assign(ports, { removeLeftInterfaces: (tunnel: string) => left.push(tunnel) }),
+      { dataPath },
+    );
+    expect(left).toEqual(removed);
+  },
+);
+
 test('a change that cannot be leaves everything as it was', async () => {
   const { a, alice } = await pair({ dataPath: 'user' });
   a.noKernelPath = 'no CAP_BPF';

@@ -196,6 +196,7 @@ export class Relay extends EventEmitter<RelayEvents> {
             forwards: settings.serve !== undefined,
           }),
         configure: (kernelPath) => kernelPath.setServed(this.served),
+        removeLeft: () => ports.removeLeftInterfaces?.(tun.name),
         udp,
       });
       this.monitor = ports.openNetworkMonitor();

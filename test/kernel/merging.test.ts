@@ -16,7 +16,7 @@ import { MAX_PAIR_QUEUES, PAIR_QUEUE, UNIT_SHIFT } from '../../src/linux/bpf/lay
 import { proveKernelPath } from '../support/carried.ts';
 import { monotonic } from '../support/carrying-programs.ts';
 import { IS_ALL } from '../support/extent.ts';
-import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
+import { PROGRAM, startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 import { ManagedRole } from '../support/service-manager.ts';
 
 const BYTES = 20_000_000;
@@ -117,6 +117,23 @@ test('the pair has no address and no route; it ends with the program, or is used
   expect(indexOf(client)).toBe(index);
   await next.stop();
   expect(hasPair(client)).toBe(false);
+});
+
+test('teredo exec as root leaves the pair of a running client as it is; after a kill the next client removes it on the user path, and no other interface', async () => {
+  await using net = new Internet();
+  const { client, running } = await start(net, 'auto');
+  const index = indexOf(client);
+  const guest = [PROGRAM, 'exec', '--server', SERVER_ADDRESS, '--', 'ping', '-c', '1', NATIVE_ADDRESS];
+  const ping = client.spawn(process.execPath, guest);
+  expect(await ping.exited, ping.output).toBe(0);
+  expect(indexOf(client)).toBe(index);
+  client.ip('link', 'add', 'teredo-m7', 'type', 'veth', 'peer', 'name', 'teredo-m8');
+  running.kill('SIGKILL');
+  await running.exited;
+  expect(hasPair(client)).toBe(true);
+  await startClient(client, SERVER_ADDRESS, '--data-path', 'user');
+  const left = links(client).map(({ ifname }) => ifname);
+  expect(left.filter((name) => name.startsWith('teredo'))).toEqual(['teredo-m8', 'teredo-m7', 'teredo']);
 });
 
 test.runIf(IS_ALL)(

@@ -12,7 +12,8 @@ import { GuestSockets } from './guest-sockets.ts';
 
 /** The ports of a client whose interface is in a guest that is being made, and whose sockets are in the network of this process. */
 export function guestPorts(making: Promise<Guest>): PortFactory {
-  const { workers: _none, ...kernel } = kernelPorts();
+  // The host's interfaces may be those of another client, whose tunnel has the same name there.
+  const { workers: _none, removeLeftInterfaces: _ofHost, ...kernel } = kernelPorts();
   let guest: Guest | undefined;
   const known = (): Guest => {
     if (guest === undefined) throw new EnvironmentError('system', 'the private network is not ready');
