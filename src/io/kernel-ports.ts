@@ -13,7 +13,7 @@ import { explainBind } from './explain-bind.ts';
 import { explainTun } from './explain-tun.ts';
 import { EbpfKernelPath } from './kernel-path/ebpf-kernel-path.ts';
 import type { KernelPathHandover } from './kernel-path/handover.ts';
-import { removePairOf } from './kernel-path/merging.ts';
+import { removePairsLeftTo } from './kernel-path/merging.ts';
 import { KernelServerPath } from './kernel-path/kernel-server-path.ts';
 import { explainNoKernelPath } from './kernel-path/no-kernel-path.ts';
 import { KernelNetwork } from './kernel-network.ts';
@@ -69,7 +69,7 @@ const KERNEL_PORTS: PortFactory = {
   openPortMapper: (options) =>
     refusable(() => KernelPortMapper.open(options, KERNEL_PORTS.network.ipv4Subnets())),
   openKernelPath: (options) => kernelPathOf(options),
-  removeLeftInterfaces: (tunnel) => removePairOf(tunnel, false),
+  removeLeftInterfaces: removePairsLeftTo,
   openServerPath: (options) => serverPathOf(options),
 };
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { SystemCallError } from './errors.ts';
 import { InterfaceChanges } from './interface-changes.ts';
 import { E } from './libc.ts';
@@ -6,57 +7,66 @@ import type { Link } from './links.ts';
 import { switchFeature } from './offloads.ts';
 import { writeSysctl } from './proc.ts';
 import { makeVeth, removeLink, setAlias } from './veth.ts';
+import type { VethEnd } from './veth.ts';
 
-/** Tells to which tunnel a pair belongs, also after its process has been killed, and which end is the second one. */
-const ALIAS = 'teredo merging for ';
-const SECOND = ' (second end)';
 const KIND = 'veth';
 /** Names have at most 15 characters; the end of this one needs 4. */
 const MOST_OF_NAME = 11;
 const MOST_NUMBER = 99;
 /** The most of a veth: the kernel would drop longer packets, although it delivers them by the tunnel. */
 const MTU = 65_535;
+/** The first octet of an address that no maker of hardware has given. IEEE 802 */
+const LOCAL = 2;
+
+/** An interface for whose packets there is a pair. */
+export type Tunnel = Pick<Link, 'name' | 'ifindex'>;
+
+const ENDS = ['first', 'second'] as const;
+type End = (typeof ENDS)[number];
 
 /**
  * Two virtual interfaces of this host. What is sent by the first one comes in at the second one, where the kernel merges TCP segments (GRO). Neither
- * has an address, IPv6 or a route.
+ * has an IP address or a route.
  */
 export interface MergingPair {
   readonly first: Link;
   readonly second: Link;
 }
 
-/** The name of the tunnel for whose packets an interface exists; undefined: it is no end of a pair. */
-export function tunnelOf({ kind, alias }: Pick<Link, 'kind' | 'alias'>): string | undefined {
-  return kind === KIND && alias?.startsWith(ALIAS) === true
-    ? alias.slice(ALIAS.length).replace(SECOND, '')
-    : undefined;
+/** The link address of an end when it is made. It is the same in each process with a tunnel of this name. */
+export function addressOf(tunnel: string, end: End): number[] {
+  const hash = createHash('sha256').update(`teredo merging for ${tunnel}`).digest();
+  return [LOCAL, ...hash.subarray(0, 4), end === 'first' ? 0 : 1];
 }
 
-/** The pair of a tunnel: of a predecessor, or of a killed process. `links`: the host's interfaces. */
-export function findPair(tunnel: string, links: ReadonlyMap<number, Link>): MergingPair | undefined {
+/** The pair of a tunnel: that of a predecessor or of a killed process, or a new one, with so many queues, which is down. Throws a SystemCallError. */
+export function pairFor(tunnel: Tunnel, queues: number): MergingPair {
+  const found = findPair(tunnel, readLinks());
+  if (found === undefined) return makePair(tunnel, queues);
+  setAliases(found, tunnel);
+  return found;
+}
+
+/** The pair that a tunnel has, or that a killed process with a tunnel of this name has left. `links`: the host's interfaces. */
+export function findPair(tunnel: Tunnel, links: ReadonlyMap<number, Link>): MergingPair | undefined {
   for (const first of links.values()) {
     const second = typeof first.below === 'number' ? links.get(first.below) : undefined;
-    if (second !== undefined && first.alias === ALIAS + tunnel && second.alias === ALIAS + tunnel + SECOND)
-      return { first, second };
+    if (second === undefined || ownerOf(first)?.end !== 'first' || ownerOf(second)?.end !== 'second')
+      continue;
+    if ([first, second].every((link) => isFor(tunnel, ownerOf(link)!, links))) return { first, second };
   }
   return undefined;
 }
 
-/** Makes the pair of a tunnel, with so many queues; it is down. Throws a SystemCallError. */
-export function makePair(tunnel: string, queues: number): MergingPair {
-  const taken = new Set([...readLinks().values()].map(({ name }) => name));
-  const names = namesFor(tunnel, taken);
-  makeVeth(...names, queues);
-  const pair = namedPair(...names);
-  try {
-    setAlias(pair.second.ifindex, ALIAS + tunnel + SECOND);
-    setAlias(pair.first.ifindex, ALIAS + tunnel);
-    return pair;
-  } catch (error) {
-    removePair(pair);
-    throw error;
-  }
+/** Makes the pair of a tunnel. Throws a SystemCallError: {@link removeLeftPairs} finds a half made one then. */
+export function makePair(tunnel: Tunnel, queues: number): MergingPair {
+  const [one, other] = makeEnds(tunnel.name, queues);
+  const links = [...readLinks().values()];
+  const first = links.find(({ name }) => name === one);
+  const second = links.find(({ name }) => name === other);
+  if (first === undefined || second === undefined) throw new SystemCallError('RTM_GETLINK', E.ENODEV);
+  setAliases({ first, second }, tunnel);
+  return { first, second };
 }
 
 /** Sets the features by which packets are merged, and takes the pair up. Harmless when repeated. Throws a SystemCallError. */
@@ -77,24 +87,74 @@ export function worksPair({ first, second }: MergingPair): boolean {
   return [first, second].every(({ ifindex }) => readLink(ifindex)?.isUp === true);
 }
 
-/** Throws a SystemCallError. */
-export function removePair({ first }: MergingPair): void {
-  removeLink(first.ifindex);
-}
-
 /**
- * Removes what killed processes have left: pairs whose tunnels do not exist, and all of this tunnel, also half made ones, except `kept`. Throws a
- * SystemCallError.
+ * Removes what killed processes have left: all pairs of this tunnel, also half made ones, except `kept`; and pairs of other tunnels that do not
+ * exist. The pair of another tunnel that exists stays, also if that has another name now. Throws a SystemCallError.
  */
-export function removeLeftPairs(links: ReadonlyMap<number, Link>, of: string, kept?: MergingPair): void {
+export function removeLeftPairs(links: ReadonlyMap<number, Link>, tunnel: Tunnel, kept?: MergingPair): void {
   const names = new Set([...links.values()].map(({ name }) => name));
+  const addresses = ENDS.map((end) => String(addressOf(tunnel.name, end)));
   for (const link of links.values()) {
-    const tunnel = tunnelOf(link);
-    const isKept = link === kept?.first || link === kept?.second;
-    if (tunnel !== undefined && !isKept && (tunnel === of || !names.has(tunnel))) removeLink(link.ifindex);
+    if (link === kept?.first || link === kept?.second) continue;
+    const owner = ownerOf(link);
+    const isLeft =
+      owner === undefined
+        ? isUnnamed(link) && addresses.includes(String(link.linkAddress))
+        : isFor(tunnel, owner, links) || !(links.has(owner.ifindex) || names.has(owner.name));
+    if (isLeft) removeLink(link.ifindex);
   }
 }
 
+/** Whether an interface is an end of a pair, of any tunnel. */
+export function isPairEnd(link: Link): boolean {
+  return ownerOf(link) !== undefined;
+}
+
+/** The tunnel for whose packets an end of a pair exists. */
+interface Owner extends Tunnel {
+  readonly end: End;
+}
+
+/** The alias tells to which tunnel a pair belongs, also after its process has been killed. */
+function setAliases({ first, second }: MergingPair, { name, ifindex }: Tunnel): void {
+  setAlias(second.ifindex, `teredo merging for ${name}, interface ${ifindex}, second end`);
+  setAlias(first.ifindex, `teredo merging for ${name}, interface ${ifindex}, first end`);
+}
+
+/** Undefined: it is no end of a pair. */
+function ownerOf({ kind, alias = '' }: Link): Owner | undefined {
+  const match = /^teredo merging for (.+), interface (\d+), (first|second) end$/.exec(alias);
+  if (kind !== KIND || match === null) return undefined;
+  return { name: match[1]!, ifindex: Number(match[2]), end: match[3] === 'first' ? 'first' : 'second' };
+}
+
+/** Whether a pair with this owner is the tunnel's: of an interface with the same name that exists no longer, or its own. */
+function isFor(tunnel: Tunnel, owner: Owner, links: ReadonlyMap<number, Link>): boolean {
+  return owner.ifindex === tunnel.ifindex || (owner.name === tunnel.name && !links.has(owner.ifindex));
+}
+
+/** A process may have made it, and then could not set the alias. */
+function isUnnamed({ kind, alias }: Link): boolean {
+  return kind === KIND && alias === undefined;
+}
+
+/** Makes a veth with names that no other interface has. Another process may take names at the same time: then the next ones are tried. */
+function makeEnds(tunnel: string, queues: number): [string, string] {
+  const taken = new Set([...readLinks().values()].map(({ name }) => name));
+  for (;;) {
+    const [first, second] = namesFor(tunnel, taken);
+    try {
+      const end = (name: string, which: End): VethEnd => ({ name, address: addressOf(tunnel, which) });
+      makeVeth(end(first, 'first'), end(second, 'second'), queues);
+      return [first, second];
+    } catch (error) {
+      if (!(error instanceof SystemCallError) || error.code !== 'EEXIST') throw error;
+      taken.add(first).add(second);
+    }
+  }
+}
+
+/** Throws a SystemCallError if fewer than two names are left. */
 function namesFor(tunnel: string, taken: ReadonlySet<string>): [string, string] {
   const names: string[] = [];
   for (let i = 0; i <= MOST_NUMBER && names.length < 2; i++) {
@@ -103,14 +163,6 @@ function namesFor(tunnel: string, taken: ReadonlySet<string>): [string, string] 
   }
   if (names.length < 2) throw new SystemCallError('RTM_NEWLINK', E.EEXIST);
   return [names[0]!, names[1]!];
-}
-
-function namedPair(one: string, other: string): MergingPair {
-  const links = [...readLinks().values()];
-  const first = links.find(({ name }) => name === one);
-  const second = links.find(({ name }) => name === other);
-  if (first === undefined || second === undefined) throw new SystemCallError('RTM_GETLINK', E.ENODEV);
-  return { first, second };
 }
 
 /** Kernels without IPv6 need nothing. */

@@ -4,25 +4,32 @@ import { NETLINK_ROUTE, NetlinkQuery } from './netlink.ts';
 
 /** Names and numbers as in linux/rtnetlink.h, if_link.h and veth.h. */
 const RTM = { NEWLINK: 16, DELLINK: 17, SETLINK: 19 } as const;
-const IFLA = { NAME: 3, LINKINFO: 18, ALIAS: 20, NUM_TX_QUEUES: 31, NUM_RX_QUEUES: 32 } as const;
+const IFLA = { ADDRESS: 1, NAME: 3, LINKINFO: 18, ALIAS: 20, NUM_TX_QUEUES: 31, NUM_RX_QUEUES: 32 } as const;
 const IFLA_INFO = { KIND: 1, DATA: 2 } as const;
 const VETH_INFO_PEER = 1;
 const NLA_F_NESTED = 0x8000;
 /** struct ifinfomsg. */
 const BODY = 16;
 
+/** One of two virtual Ethernet interfaces. udev leaves an address that was given at the beginning as it is. */
+export interface VethEnd {
+  readonly name: string;
+  readonly address: readonly number[];
+}
+
 /**
  * Makes two virtual Ethernet interfaces. What is sent by one end comes in at the other. Each has so many queues. Throws a SystemCallError: EEXIST if a
  * name is taken, EOPNOTSUPP if the kernel has no such interfaces.
  */
-export function makeVeth(first: string, second: string, queues: number): void {
+export function makeVeth(first: VethEnd, second: VethEnd, queues: number): void {
   const peer = concat(new Uint8Array(BODY), ...endOf(second, queues));
   const info = concat(
     attribute(IFLA_INFO.KIND, textOf('veth')),
     attribute(IFLA_INFO.DATA | NLA_F_NESTED, attribute(VETH_INFO_PEER | NLA_F_NESTED, peer)),
   );
   change('RTM_NEWLINK', 'new', (query) => {
-    query.begin(RTM.NEWLINK, BODY, () => {}).addOctets(IFLA.NAME, textOf(first));
+    query.begin(RTM.NEWLINK, BODY, () => {}).addOctets(IFLA.NAME, textOf(first.name));
+    query.addOctets(IFLA.ADDRESS, Uint8Array.from(first.address));
     query.add(IFLA.NUM_TX_QUEUES, 4, queues, true).add(IFLA.NUM_RX_QUEUES, 4, queues, true);
     query.addOctets(IFLA.LINKINFO | NLA_F_NESTED, info);
   });
@@ -58,9 +65,10 @@ function change(call: string, object: 'new' | 'there', write: (query: NetlinkQue
   }
 }
 
-function endOf(name: string, queues: number): Uint8Array[] {
+function endOf({ name, address }: VethEnd, queues: number): Uint8Array[] {
   return [
     attribute(IFLA.NAME, textOf(name)),
+    attribute(IFLA.ADDRESS, Uint8Array.from(address)),
     attribute(IFLA.NUM_TX_QUEUES, wordOf(queues)),
     attribute(IFLA.NUM_RX_QUEUES, wordOf(queues)),
   ];

@@ -1,4 +1,4 @@
-/** Descriptors are short at a host that merges segments (adr/0036): its status is told further, and nothing is taken back or repeated for it. */
+/** Descriptors are short at a host that merges segments (adr/0036): the daemon goes on sending its status, and nothing is taken back or repeated for it. */
 import { get } from 'node:http';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { controlDirectory, controlPath } from '../../src/control/control-path.ts';
@@ -10,15 +10,10 @@ import {
   execute,
   until,
 } from '../../src/lab/index.ts';
-import { Merging } from '../../src/io/kernel-path/merging.ts';
 import type { MergingChoice } from '../../src/io/kernel-path/merging.ts';
-import type { ProgramConfig } from '../../src/io/kernel-path/program-config.ts';
-import { loadPeerProgram } from '../../src/linux/bpf/peer-program.ts';
 import { E, setErrno, sys } from '../../src/linux/libc.ts';
-import { readLinks } from '../../src/linux/links.ts';
-import type { Link } from '../../src/linux/links.ts';
-import { enterNewNetwork } from '../../src/linux/netns.ts';
 import { proveKernelPath } from '../support/carried.ts';
+import { startMerging } from '../support/merging-rig.ts';
 import { nameOf, startClient, startRelay, startServer, teredoAddress } from '../support/roles.ts';
 
 const KERNEL = ['--data-path', 'kernel', '--xdp', 'off', '--merge', 'auto'];
@@ -58,22 +53,7 @@ test('a client without descriptors tells its status', async () => {
 });
 
 test('a short look changes nothing, and is repeated once', () => {
-  enterNewNetwork();
-  execute('ip', ['link', 'add', 'wan', 'type', 'veth', 'peer', 'name', 'far']);
-  execute('ethtool', ['-K', 'wan', 'gro', 'on']);
-  const program = loadPeerProgram({ peers: 16, served: 16, proofs: 16, reports: 1 << 16 });
-  const config = { setPair: () => {}, write: () => {} } as unknown as ProgramConfig;
-  const options = { program, config, wish: 'auto', tunnel: 'teredo', handle: 1, forwards: false } as const;
-  const merging = new Merging(options);
-  onTestFinished(() => {
-    vi.restoreAllMocks();
-    merging.close();
-    program.close();
-  });
-  const find = (): [Link[], boolean] => [
-    [...readLinks().values()].filter(({ name }) => name === 'wan'),
-    false,
-  ];
+  const { merging, find } = startMerging();
   const short = (before?: MergingChoice): MergingChoice => {
     const refused = vi.spyOn(sys, 'socket').mockImplementation(() => {
       setErrno(E.EMFILE);

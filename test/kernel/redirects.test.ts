@@ -24,7 +24,7 @@ test('the next hop of the first destination asked for does not apply to all othe
     program,
     config: {} as never,
     wish: 'off',
-    tunnel: 'said',
+    tunnel: { name: 'said', ifindex: 0 },
     handle: 1,
     forwards: false,
   });

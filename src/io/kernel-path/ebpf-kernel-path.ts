@@ -702,7 +702,8 @@ export class EbpfKernelPath implements KernelPath {
 
   private makeMerging(): Merging {
     const { program, config, handle, handover } = this;
-    const { tunnel, merge: wish = 'auto', forwards = false } = this.options;
+    const { tunnel: name, merge: wish = 'auto', forwards = false } = this.options;
+    const tunnel = { name, ifindex: this.tunnelIndex };
     return new Merging({ program, config, wish, tunnel, forwards, handle, links: handover?.links });
   }
 

@@ -1,6 +1,6 @@
 import { readLinks, receives } from '../../linux/links.ts';
 import type { Link } from '../../linux/links.ts';
-import { tunnelOf } from '../../linux/merging-pair.ts';
+import { isPairEnd } from '../../linux/merging-pair.ts';
 import { featuresOf, isHardware } from '../../linux/offloads.ts';
 import type { Features } from '../../linux/offloads.ts';
 import { readSysctl } from '../../linux/proc.ts';
@@ -53,8 +53,7 @@ export class HostLinks implements LinkFacts {
    */
   receivers(): Link[] {
     return [...this.links.values()].filter(
-      (link) =>
-        link.isUp && receives(link) && tunnelOf(link) === undefined && this.receiverFor(link) === link,
+      (link) => link.isUp && receives(link) && !isPairEnd(link) && this.receiverFor(link) === link,
     );
   }
 }

@@ -8,8 +8,15 @@ import { possibleProcessors } from '../../linux/bpf/processors.ts';
 import { SystemCallError } from '../../linux/errors.ts';
 import { readLinks } from '../../linux/links.ts';
 import type { Link } from '../../linux/links.ts';
-import { findPair, makePair, preparePair, removeLeftPairs, worksPair } from '../../linux/merging-pair.ts';
-import type { MergingPair } from '../../linux/merging-pair.ts';
+import {
+  addressOf,
+  findPair,
+  pairFor,
+  preparePair,
+  removeLeftPairs,
+  worksPair,
+} from '../../linux/merging-pair.ts';
+import type { MergingPair, Tunnel } from '../../linux/merging-pair.ts';
 import { featuresOf } from '../../linux/offloads.ts';
 import { ipv6Addresses } from '../../linux/proc.ts';
 import { countSystemFailure, isShortage } from '../../linux/system-failures.ts';
@@ -28,13 +35,13 @@ export const QUEUES = Math.min(possibleProcessors(), MAX_PAIR_QUEUES);
 
 /** The packets in the pair leave it within microseconds, unless other work has the processor. */
 const EMPTY_WITHIN_MS = 20;
+const NEVER_WOKEN = new Int32Array(new SharedArrayBuffer(4));
 
 export interface MergingOptions {
   readonly program: PeerProgram;
   readonly config: ProgramConfig;
   readonly wish: MergeWish;
-  /** The name of the tunnel. */
-  readonly tunnel: string;
+  readonly tunnel: Tunnel;
   /** Of the filter at the second end, before kernel 6.6. */
   readonly handle: number;
   /** Whether packets go on to other hosts. */
@@ -74,6 +81,11 @@ export class Merging {
     if (!this.hasPredecessor) removePairOf(options.tunnel, options.wish !== 'off');
   }
 
+  /** The index of the first end; 0: there is no pair. */
+  get pairIndex(): number {
+    return this.pair?.first.ifindex ?? 0;
+  }
+
   /** Packets that got lost in the pair. */
   get lost(): number {
     return this.queues.lost;
@@ -91,11 +103,11 @@ export class Merging {
       if (!isShortage(error)) throw error;
       countSystemFailure(error);
       this.isUnknown = true;
-      if (before?.pair === this.index) return before;
+      if (before?.pair === this.pairIndex) return before;
       return { pair: 0, reason: `descriptors or memory are short: ${(error as Error).message}` };
     }
     if (this.pair === undefined && this.refusal === undefined) this.make();
-    return { pair: this.index, reason: this.refusal && refusalInWords(this.refusal) };
+    return { pair: this.pairIndex, reason: this.refusal && refusalInWords(this.refusal) };
   }
 
   /**
@@ -126,22 +138,24 @@ export class Merging {
     if (this.pair === undefined) removePairOf(this.options.tunnel, false);
   }
 
-  /** Waits some ms at most for the packets that are in the pair. */
+  /** Whether no packet is in the pair. */
+  get isEmpty(): boolean {
+    return this.queues.areEmpty();
+  }
+
+  /** Waits some ms at most for the packets that are in the pair. Only at the end of a process: meanwhile it does nothing else. */
   waitUntilEmpty(): void {
     const end = performance.now() + EMPTY_WITHIN_MS;
-    while (!this.queues.areEmpty() && performance.now() < end);
+    // The processor is free for the kernel, which may have the packets.
+    while (!this.queues.areEmpty() && performance.now() < end) Atomics.wait(NEVER_WOKEN, 0, 0, 1);
   }
 
   /** False where the system refuses for now to take the program away: this may be called again. */
   close(): boolean {
     if (this.attachment?.close() === false) return false;
+    this.pair = this.attachment = undefined;
     removePairOf(this.options.tunnel, false);
     return true;
-  }
-
-  /** Of the first end; 0: there is no pair. */
-  private get index(): number {
-    return this.pair?.first.ifindex ?? 0;
   }
 
   private reasonNotWanted(ingress: readonly Link[], hasXdp: boolean): string | undefined {
@@ -162,7 +176,7 @@ export class Merging {
     const beyond = ipv6Addresses().filter((one) => isNative(one.address, 0));
     const names = [...new Set(beyond.map(({ interface: name }) => name))];
     return names
-      .filter((name) => name !== 'lo' && name !== tunnel)
+      .filter((name) => name !== 'lo' && name !== tunnel.name)
       .slice(0, MOST_WITH_IPV6)
       .find((name) => featuresOf(name)?.active.has(TSO) !== true);
   }
@@ -170,10 +184,11 @@ export class Merging {
   private make(): void {
     const { program, config, tunnel, handle, links } = this.options;
     try {
-      const pair = findPair(tunnel, readLinks()) ?? makePair(tunnel, QUEUES);
+      const pair = pairFor(tunnel, QUEUES);
       preparePair(pair);
       this.queues.clear();
-      config.setPair(pair.first.linkAddress);
+      // Not the interface's: udev or another program may have changed it since a predecessor's programs got theirs.
+      config.setPair(addressOf(tunnel.name, 'first'));
       config.write();
       this.attachment = attach(program.program('merged'), pair.second.ifindex, 'ingress', handle, links);
       this.pair = pair;
@@ -181,7 +196,7 @@ export class Merging {
       if (!(error instanceof SystemCallError)) throw error;
       countSystemFailure(error);
       this.refusal = error;
-      if (!this.hasPredecessor) removePairOf(tunnel, false);
+      removePairOf(tunnel, this.hasPredecessor);
     }
   }
 
@@ -195,11 +210,25 @@ export class Merging {
   }
 }
 
-/** Removes what killed processes have left: the pair of this tunnel, unless it `isWanted`, and pairs of tunnels that do not exist. Throws never. */
-export function removePairOf(tunnel: string, isWanted: boolean): void {
+/**
+ * Removes what killed processes have left: the pair of this tunnel, unless it `isWanted`, also a half made one, and pairs of tunnels that do not exist. Throws
+ * never.
+ */
+export function removePairOf(tunnel: Tunnel, isWanted: boolean): void {
   try {
     const links = readLinks();
     removeLeftPairs(links, tunnel, isWanted ? findPair(tunnel, links) : undefined);
+  } catch (error) {
+    countSystemFailure(error);
+  }
+}
+
+/** For a process with the tunnel of this name that has no kernel path: removes what killed processes have left. Throws never. */
+export function removePairsLeftTo(tunnel: string): void {
+  try {
+    const links = readLinks();
+    const link = [...links.values()].find(({ name }) => name === tunnel);
+    if (link !== undefined) removeLeftPairs(links, link);
   } catch (error) {
     countSystemFailure(error);
   }
