@@ -28,6 +28,8 @@ const MOST_WITH_GATEWAY = MAX_UPLINKS / 2;
 const MOST_FOLLOWED = 4_096;
 /** The most interfaces without a kernel path that {@link Uplinks.states} lists. */
 const MOST_REFUSALS = 16;
+/** Packets that are in the pair at so many looks are lost: no further packet waits for them. */
+const LOOKS_WITH_PACKETS = 2;
 
 interface Uplink {
   readonly number: number;
@@ -67,7 +69,8 @@ export class Uplinks {
   private readonly byRoute = new Map<Ipv4Route, number>();
   /** Whether segments of an uplink are merged, as the programs know it, by the uplink's number. */
   private readonly merged = new Map<number, MergingChoice>();
-  private isMergingEnding = false;
+  /** Uplinks whose segments are merged no longer, while packets may be in the pair, by number: how many looks have found packets there. */
+  private readonly ending = new Map<number, number>();
 
   /** `local`: the address to which the socket is bound. `links`: of a predecessor, and for a successor. */
   constructor(
@@ -124,16 +127,18 @@ export class Uplinks {
 
   /** Whether segments are merged as the programs are told. */
   lookAtMerging(): void {
+    this.forgetEnded();
     if (this.merging.look()) this.followMerging();
   }
 
   /** From now on the programs carry without the pair. No packet overtakes those that are in it. */
   endMerging(): void {
-    if (this.merged.size === 0) return;
-    this.isMergingEnding = true;
+    for (const [number, { pair }] of this.merged) if (pair !== 0) this.ending.set(number, 0);
+    this.merged.clear();
+    if (this.ending.size === 0) return;
     this.writeAll();
     this.merging.waitUntilEmpty();
-    this.merged.clear();
+    this.ending.clear();
     this.writeAll();
   }
 
@@ -218,6 +223,7 @@ export class Uplinks {
     this.arrivals.close();
     this.uplinks.clear();
     this.merged.clear();
+    this.ending.clear();
     this.refusals.clear();
     this.followed.clear();
     this.crowded = this.changing = false;
@@ -307,8 +313,9 @@ export class Uplinks {
     for (const uplink of this.uplinks.values()) if (uplink !== undefined) this.write(uplink);
   }
 
-  private write({ number, way, situation, gateway }: Uplink, mergingEnds = this.isMergingEnding): void {
-    const pair = this.merged.get(number)?.pair ?? 0;
+  private write({ number, way, situation, gateway }: Uplink): void {
+    const isEnding = this.ending.has(number);
+    const pair = isEnding ? this.merging.pairIndex : (this.merged.get(number)?.pair ?? 0);
     writeRecord(this.program.map('uplinks'), number, UPLINK.SIZE, (view) => {
       view.setUint32(UPLINK.ifindex, situation.egress.ifindex, true);
       view.setUint32(UPLINK.source, way.source);
@@ -320,7 +327,7 @@ export class Uplinks {
       view.setUint32(UPLINK.cuts, Number(situation.cutFor !== null), true);
       view.setUint32(UPLINK.pair, pair, true);
       view.setUint32(UPLINK.pairQueues, QUEUES, true);
-      view.setUint32(UPLINK.pairEnds, Number(mergingEnds), true);
+      view.setUint32(UPLINK.pairEnds, Number(isEnding), true);
     });
   }
 
@@ -353,16 +360,22 @@ export class Uplinks {
       const before = this.merged.get(uplink.number);
       const choice = this.merging.follow(() => this.receptionOf(uplink), before);
       const pair = before?.pair ?? 0;
-      if (pair !== 0 && choice.pair === 0) this.endMergingOf(uplink);
       this.merged.set(uplink.number, choice);
-      if (pair !== choice.pair) this.write(uplink);
+      if (choice.pair !== 0) this.ending.delete(uplink.number);
+      // The programs stop sending its packets into the pair once no packet waits there: none overtakes another one.
+      else if (pair !== 0) this.ending.set(uplink.number, 0);
+      if (pair !== choice.pair || this.ending.has(uplink.number)) this.write(uplink);
     }
   }
 
-  /** The programs stop sending an uplink's packets into the pair once no packet waits there: none overtakes another one. */
-  private endMergingOf(uplink: Uplink): void {
-    this.write(uplink, true);
-    this.merging.waitUntilEmpty();
+  private forgetEnded(): void {
+    if (this.ending.size === 0) return;
+    const { isEmpty } = this.merging;
+    for (const [number, looks] of this.ending) {
+      if (isEmpty || looks + 1 >= LOOKS_WITH_PACKETS) this.ending.delete(number);
+      else this.ending.set(number, looks + 1);
+    }
+    this.writeAll();
   }
 
   /** The interfaces at which an uplink's datagrams arrive, and whether they are unwrapped in a driver. */
