@@ -15,6 +15,7 @@ import {
 } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
 import { proveKernelPath } from '../support/carried.ts';
+import { IS_ALL } from '../support/extent.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
 const BYTES = 2_000_000;
@@ -80,7 +81,12 @@ const PPP =
     ' ',
   );
 
-test.for(Object.entries(KINDS))('%s', async ([kind, lay], { skip }) => {
+/** With the pair the programs give each packet the header that it needs there. */
+const CASES = Object.entries(KINDS).flatMap(([kind, lay], i) =>
+  (IS_ALL ? [true, false] : [i % 2 === 0]).map((merges) => ({ kind, lay, merges })),
+);
+
+test.for(CASES)('$kind, segments are merged: $merges', async ({ kind, lay, merges }, { skip }) => {
   await using net = new Internet();
   skip(
     !hasKind(net.backbone, kind),
@@ -96,18 +102,24 @@ test.for(Object.entries(KINDS))('%s', async ([kind, lay], { skip }) => {
     ] as const)
       host.ipBatch(`address add ${own} peer ${other}/32 dev uplink`, 'link set uplink up');
   client.ip('route', 'add', 'default', 'dev', 'uplink');
+  // Otherwise super-packets come in on these virtual links, and need no merging.
+  if (merges) net.relay.execute('ethtool', '-K', 'wan', 'tso', 'off');
   await startServer(net.server, SERVER_ADDRESS);
   await startRelay(net.relay, RELAY_ADDRESS, '--data-path', 'kernel');
-  await startClient(client, SERVER_ADDRESS, '--data-path', 'kernel');
+  await startClient(client, SERVER_ADDRESS, '--data-path', 'kernel', '--merge', merges ? 'on' : 'off');
   const own = await teredoAddress(client);
   await proveKernelPath(client, NATIVE_ADDRESS);
   const before = (await dataPathOf(client)).counters;
   expect(await transfer(client, net.native, NATIVE_ADDRESS, BYTES)).toMatchObject({ whole: true });
   expect(await transfer(net.native, client, own, BYTES)).toMatchObject({ whole: true });
   const { uplinks, counters } = await dataPathOf(client);
-  expect(uplinks).toMatchObject([{ interface: 'uplink', kind: kind === 'pppoe' ? 'ppp' : kind }]);
+  expect(uplinks).toMatchObject([
+    { interface: 'uplink', kind: kind === 'pppoe' ? 'ppp' : kind, merging: merges },
+  ]);
   const gained = (name: string): number => counters[name]! - before[name]!;
   expect(gained('carriedIn')).toBeGreaterThan(MOST);
+  expect(gained('inMerging') > MOST).toBe(merges);
+  expect(gained('mergingLost')).toBe(0);
   if (uplinks![0]!.carried === 'all') expect(gained('carriedOut')).toBeGreaterThan(MOST);
   else {
     // For these the kernel cuts a tunnel's super-packets, but not those of a socket.

@@ -23,6 +23,7 @@ const BYTES = 20_000_000;
 const FEW = 2_000_000;
 /** Segments that go through the pair while a packet seems to wait there: 3 s at most, and until the pair is empty once. */
 const SUPERS_AT_LEAST = 1_000;
+const ROUNDS = 10;
 const AHEAD_MS = 60_000;
 const KERNEL = ['--data-path', 'kernel', '--xdp', 'off', '--merge'];
 const UPLINK = { client: 'eth', relay: 'wan' } as const;
@@ -146,18 +147,23 @@ test.runIf(IS_ALL)(
     const running = await startClient(client, SERVER_ADDRESS, ...KERNEL, 'on');
     const address = await teredoAddress(client);
     await proveKernelPath(client, NATIVE_ADDRESS, net.relay);
-    const before = await kernelPathOf(client, 'client');
-    const outOfOrder = lateSegments(client);
-    const planted = waitInEachQueue(client, running.child.pid!);
-    expect(await transfer(net.native, client, address, BYTES)).toMatchObject({ whole: true });
-    expect(lateSegments(client)).toBe(outOfOrder);
-    // Those that seem to wait are lost at the second look. No other packet is.
-    const { counters } = await until('the end of the waiting', async () => {
-      const now = await kernelPathOf(client, 'client');
-      return now.counters!['mergingLost']! >= before.counters!['mergingLost']! + planted ? now : undefined;
-    });
-    expect(counters!['mergingLost']).toBe(before.counters!['mergingLost']! + planted);
-    expect(counters!['inMerging']! - before.counters!['inMerging']!).toBeGreaterThan(SUPERS_AT_LEAST);
+    for (let round = 1; ; round++) {
+      const before = await kernelPathOf(client, 'client');
+      const outOfOrder = lateSegments(client);
+      const planted = waitInEachQueue(client, running.child.pid!);
+      expect(await transfer(net.native, client, address, BYTES)).toMatchObject({ whole: true });
+      expect(lateSegments(client)).toBe(outOfOrder);
+      // Those that seem to wait are lost at the second look. No other packet is.
+      const lost = before.counters!['mergingLost']! + planted;
+      const { counters } = await until('the end of the waiting', async () => {
+        const now = await kernelPathOf(client, 'client');
+        return now.counters!['mergingLost']! >= lost ? now : undefined;
+      });
+      expect(counters!['mergingLost']).toBe(lost);
+      // On a busy machine they may be lost before the first segment has come.
+      if (counters!['inMerging']! - before.counters!['inMerging']! > SUPERS_AT_LEAST) break;
+      expect(round).toBeLessThan(ROUNDS);
+    }
   },
 );
 
@@ -248,7 +254,7 @@ function waitInEachQueue(host: Namespace, pid: number): number {
     const shown = host.execute('bpftool', '-j', 'map', 'lookup', 'id', id, ...key);
     const value = Uint8Array.from((JSON.parse(shown) as { value: string[] }).value, Number);
     const view = new DataView(value.buffer);
-    view.setUint32(PAIR_QUEUE.sent, view.getUint32(PAIR_QUEUE.arrived, true) + 1, true);
+    view.setUint32(PAIR_QUEUE.sent, view.getUint32(PAIR_QUEUE.sent, true) + 1, true);
     // In the future: the pair is not seen to be stuck, however slow the machine is.
     const ahead = Math.floor(((monotonic() + AHEAD_MS) * 1e6) / 2 ** UNIT_SHIFT) >>> 0;
     for (const at of [PAIR_QUEUE.sentAt, PAIR_QUEUE.arrivedAt]) view.setUint32(at, ahead, true);
