@@ -12,6 +12,8 @@ const [MAPPED_ADDRESS, MAPPED_PORT, MARKS, KIND, HEARD, SENT] = [16, 20, 22, 23,
 /** A trusted peer; one that is trusted no more; the end of the records. */
 const [PEER, LEFT, END] = [0, 1, 2];
 const NEVER = 0xffff_ffff;
+/** What the parts have of a slot: its peer; and whether it has changed since. */
+const [IN_A_PART, CHANGED] = [1, 2];
 /** Slots of the table that are looked at for one part of the state: less than a millisecond's work. */
 export const SLOTS_A_PART = 1_024;
 
@@ -29,6 +31,8 @@ export class PeerRecords {
   private next = 0;
   private changed: number[] = [];
   private left: Uint8Array[] = [];
+  /** By slot. No slot is twice in `changed`, and only peers of a part are in `left`: so neither becomes longer than the table, however often peers come and leave. */
+  private told = new Uint8Array(0);
 
   /** `now`: the moment to which ages refer. Until {@link end} no others may be made of this table. */
   constructor(peers: PeerTable, now: number, marksOf: MarksOf = () => 0) {
@@ -49,10 +53,10 @@ export class PeerRecords {
     this.next = Math.min(this.peers.slots, from + SLOTS_A_PART);
     const { left, changed } = this;
     [this.left, this.changed] = [[], []];
+    this.growTo(this.next);
     const part = new Part(left.length + changed.length + this.next - from);
     // First: a peer may have left and come again.
     for (const address of left) part.addLeft(address);
-
     for (const peer of changed) this.addTo(part, peer, true);
     for (let peer = from; peer < this.next; peer++) this.addTo(part, peer);
     return part.bytes;
@@ -74,17 +78,33 @@ export class PeerRecords {
 
   private note(peer: number, isTrusted: boolean): void {
     if (peer >= this.next) return;
-    if (isTrusted) this.changed.push(peer);
-    else this.left.push(this.peers.address(peer));
+    const told = this.told[peer]!;
+    if (isTrusted) {
+      if ((told & CHANGED) === 0) this.changed.push(peer);
+      this.told[peer] = told | CHANGED;
+    } else if ((told & IN_A_PART) !== 0) {
+      this.left.push(this.peers.address(peer));
+      this.told[peer] = told & ~IN_A_PART;
+    }
+  }
+
+  private growTo(slots: number): void {
+    if (slots <= this.told.length) return;
+    const told = new Uint8Array(Math.max(this.peers.slots, slots));
+    told.set(this.told);
+    this.told = told;
   }
 
   /** `isAgain`: it may be in an earlier part. */
   private addTo(part: Part, peer: number, isAgain = false): void {
-    const { peers, now } = this;
+    const { peers, now, told } = this;
+    told[peer]! &= ~CHANGED;
     if (peers.status[peer] !== TRUSTED) return;
     const marks = this.marksOf(peer);
-    if (marks !== undefined) part.addPeer(peers, peer, marks, now);
-    else if (isAgain) part.addLeft(peers.address(peer));
+    if (marks !== undefined) {
+      part.addPeer(peers, peer, marks, now);
+      told[peer]! |= IN_A_PART;
+    } else if (isAgain) part.addLeft(peers.address(peer));
   }
 }
 

@@ -5,7 +5,7 @@ import { RelayRig } from '../../test/support/relay-rig.ts';
 import { toHex } from '../wire/index.ts';
 import { SeededEntropy } from '../sim/seeded-entropy.ts';
 import { wholeState } from '../../test/support/handover-rig.ts';
-import { SLOTS_A_PART, RECORD } from './handover-peers.ts';
+import { PeerRecords, SLOTS_A_PART, RECORD } from './handover-peers.ts';
 import { readHandover, relayState } from './handover-state.ts';
 
 const NOW = 1_000_000;
@@ -107,6 +107,17 @@ test('any octets can be read', () => {
       }
     }),
   );
+});
+
+test('peers that come and leave again and again between two parts make the next part no longer than the table', () => {
+  const table = tableOf(...Array.from({ length: 8 }, (_, last) => ({ last, receivedAt: NOW, sentAt: NOW })));
+  const records = new PeerRecords(table, NOW);
+  records.part();
+  for (let i = 0; i < 10_000; i++) {
+    table.remove(table.find(addressOf(i % 8), 0));
+    table.trust(table.insert(addressOf(i % 8), 0), NOW);
+  }
+  expect(records.part().length).toBeLessThanOrEqual(2 * table.slots * RECORD);
 });
 
 /** A change between two parts of a state, of the peer with this number. */
