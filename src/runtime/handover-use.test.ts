@@ -1,22 +1,14 @@
-import { setTimeout as wait } from 'node:timers/promises';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { eventually } from '../../test/support/eventually.ts';
 import { MemoryHandover } from '../../test/support/handover-rig.ts';
+import { slowSteps } from '../../test/support/slow-steps.ts';
 import { MemoryClock } from '../io/memory-clock.ts';
 import { HandoverUse } from './handover-use.ts';
 import type { StateParts } from './handover-use.ts';
 
-/** Each part takes a whole turn of the event loop. */
-function slowParts(): void {
-  const real = performance.now.bind(performance);
-  let later = 0;
-  vi.spyOn(performance, 'now').mockImplementation(() => real() + (later += 2));
-  onTestFinished(() => void vi.restoreAllMocks());
-}
-
 /** A role with a state of so many parts, and a word that changes. */
 function roleOf(count: number) {
-  slowParts();
+  slowSteps();
   const clock = new MemoryClock();
   const handover = new MemoryHandover();
   const role = { word: 'a', cancelled: 0, fails: false };
@@ -72,7 +64,7 @@ test('a role that ends works on until all but the end of its state is written', 
   use.start();
   let isPrepared = false;
   const prepared = use.prepareClose()!.then(() => (isPrepared = true));
-  await wait(1);
+  await new Promise((resolve) => setImmediate(resolve));
   expect([isPrepared, left()]).toEqual([false, undefined]);
   await eventually(() => {
     clock.advance(1);

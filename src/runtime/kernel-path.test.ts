@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { slowSteps } from '../../test/support/slow-steps.ts';
 import { data, seededEntropy, v4, v6 } from '../../test/support/client-rig.ts';
 import { EnvironmentError } from '../io/errors.ts';
 import { MemoryClock } from '../io/memory-clock.ts';
@@ -94,6 +95,10 @@ async function pair(settings: Partial<ClientSettings> = {}) {
   expect(await net.send(a, b, ahead())).toBe(true);
   expect(await net.send(b, a, back())).toBe(true);
   return { net, a, b, alice, bob, ahead, back };
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function carriedOut(ports: MemoryPorts): number {
@@ -380,6 +385,41 @@ test('auto tries the kernel path again where memory was short for it at the star
   expect(await triesWith(net.host(HOST_B))).toBe(1);
 });
 
+test('very many reports are read in turns; the answer comes after the last one', async () => {
+  const { net, a, alice } = await pair();
+  let steps = 0;
+  Object.assign([...a.kernelPaths][0]!, {
+    *reportInTurns(): Generator<void> {
+      while (++steps < 4) yield;
+    },
+  });
+  slowSteps();
+  let isDone = false;
+  const done = alice.gatherPeers().then(() => (isDone = true));
+  await turn();
+  expect([steps, isDone]).toEqual([1, false]);
+  net.clock.advance(1);
+  await done;
+  expect(steps).toBe(4);
+});
+
+test('an error while reports are read in turns is the answer; without a kernel path the answer comes at once', async () => {
+  const { net, a, alice } = await pair();
+  Object.assign([...a.kernelPaths][0]!, {
+    *reportInTurns(): Generator<void> {
+      yield;
+      throw new Error('no descriptor');
+    },
+  });
+  slowSteps();
+  const failed = alice.gatherPeers();
+  failed.catch(() => {}); // it fails below
+  net.clock.advance(1);
+  await expect(failed).rejects.toThrow('no descriptor');
+  alice.setDataPath('user');
+  await alice.gatherPeers();
+});
+
 test.each([
   ['user', undefined, ['teredo']],
   ['auto', 'no CAP_BPF', ['teredo']],
@@ -391,10 +431,9 @@ test.each([
     const ports = net.host(HOST_A);
     ports.noKernelPath = refusal;
     const left: string[] = [];
-    await net.client(
-      Object.assign(ports, { removeLeftInterfaces: (tunnel: string) => left.push(tunnel) }),
-      { dataPath },
-    );
+    await net.client(Object.assign(ports, { removeLeftInterfaces: (tunnel: string) => left.push(tunnel) }), {
+      dataPath,
+    });
     expect(left).toEqual(removed);
   },
 );

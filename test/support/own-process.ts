@@ -12,7 +12,7 @@ const MARKS = [
   /\/proc\/self\/fd\b/,
   /\b(setns|unshare)\(/,
   /\bglobalThis\b/,
-  /\/stopwatch\.ts'/,
+  /\/(slow-steps|stopwatch)\.ts'/,
   /\berrno:|portCounters|[sS]ystemFailure/,
 ];
 

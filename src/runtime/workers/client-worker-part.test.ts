@@ -48,7 +48,7 @@ function rig() {
   return { clock, said, thread, send, delivered: ports.tuns.get('teredo')!.delivered };
 }
 
-test('a worker that is told to end carries the packets that wait for it, leaves the others, and ends then', async () => {
+test('at its end a worker carries the packets that wait for it, and hands back the others', async () => {
   const { clock, said, thread, send, delivered } = rig();
   const known = data(PEER, OWN, 60);
   send(known);
