@@ -87,8 +87,8 @@ static __always_inline bool has_super(const struct uplink *uplink, __u32 units)
 }
 
 /*
- * How a packet that comes from this uplink now goes. It may not overtake earlier ones that wait in the pair. So a super-packet is sent after them, and cut there, and
- * where there is no room for a packet it is dropped, as by any full queue.
+ * How a packet that comes from this uplink now goes. It may not overtake earlier ones that wait in the pair. So a super-packet is sent after them, and cut there.
+ * If the queue is full, the packet is dropped, as any full queue drops it.
  */
 static __always_inline __u32 way_through(struct pair_queue *queue, const struct pair_look *look, const struct uplink *uplink, __u32 packets,
 					 __u32 units)
