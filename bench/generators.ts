@@ -1,25 +1,45 @@
-/** How many generators a measurement needs: with too few, the generators are measured. */
+/** How many generators a measurement needs: with too few, the generators are measured. With too many they take the processors from the program. */
 
-/** One more generator has to add this share of the rate to be worth another attempt. */
+/** One more generator has to add this share of the rate to be used. */
 const ENOUGH = 0.05;
+/** Pairs of trials that decide about one more generator: the median of their quotients counts. */
+const PAIRS = 3;
+const MAJORITY = (PAIRS + 1) / 2;
 
 export interface Generators {
-  /** The number with the highest rate. */
+  /** The smallest number to which another one adds less than {@link ENOUGH}. */
   readonly count: number;
   /** Whether even the last one that was tried added {@link ENOUGH} or more. The rate is then that of the generators. */
   readonly isBound: boolean;
 }
 
-/** Adds generators until another one adds less than 5 %. `rate`: the rate with this many. */
-export async function findGenerators(
-  most: number,
-  rate: (count: number) => Promise<number>,
-): Promise<Generators> {
-  let last = await rate(1);
-  for (let count = 2; count <= most; count++) {
-    const next = await rate(count);
-    if (!(next >= last * (1 + ENOUGH))) return { count: next > last ? count : count - 1, isBound: false };
-    last = next;
-  }
+/** The rate with this many generators, in one trial. */
+type Trial = (count: number) => Promise<number>;
+
+/** Adds generators until another one adds less than 5 %. */
+export async function findGenerators(most: number, rate: Trial): Promise<Generators> {
+  for (let count = 1; count < most; count++)
+    if (!(await addsEnough(count, rate))) return { count, isBound: false };
   return { count: most, isBound: true };
+}
+
+/** Whether the median says that one more than `count` adds 5 %. It is known as soon as most of the pairs agree. */
+async function addsEnough(count: number, rate: Trial): Promise<boolean> {
+  let [enough, tooLittle] = [0, 0];
+  while (enough < MAJORITY && tooLittle < MAJORITY) {
+    const quotient = await oneMore(count, rate, (enough + tooLittle) % 2 === 1);
+    if (quotient >= 1 + ENOUGH) enough++;
+    else tooLittle++;
+  }
+  return enough === MAJORITY;
+}
+
+/** The rate with one generator more, divided by that with `count`: one right after the other, so that a change of the machine meets both. */
+async function oneMore(count: number, rate: Trial, moreFirst: boolean): Promise<number> {
+  if (moreFirst) {
+    const more = await rate(count + 1);
+    return more / (await rate(count));
+  }
+  const fewer = await rate(count);
+  return (await rate(count + 1)) / fewer;
 }
