@@ -1,33 +1,61 @@
-/** The longest stall of a relay's event loop while it gets to know a million clients, is asked for all of them, and sweeps. */
+/**
+ * The longest stall of a relay's event loop while it gets to know a million clients, is asked for all of them, and sweeps. Beside it the
+ * control: a thread that only reads its clock, while a null relay forwards as many packets. Its longest jump is the machine's, not a program's.
+ */
 import { fileURLToPath } from 'node:url';
 import { Answers } from './answers.ts';
 import { Crowd } from './crowd.ts';
 import { GROWTH_STALL, GROWTH_WAIT } from './result/names.ts';
-import type { Row } from './row.ts';
+import { alternate } from './row.ts';
+import type { Order, Row } from './row.ts';
+import type { Stall } from './stall.ts';
 import { listPeers } from './variants.ts';
 
 const RECORDER = fileURLToPath(new URL('./stall-recorder.js', import.meta.url));
+const SPINNER = fileURLToPath(new URL('./spinner.js', import.meta.url));
 const [MOST, QUICK] = [1_000_000, 50_000];
+const ALTERNATIONS = 3;
 /** A relay sweeps each 10 s. */
 const SWEEP_MS = 11_000;
+/** Packets per second of the control: the sender needs about as much of a processor as for new clients. */
+const CONTROL_PACE = 150_000;
+/** Longer than any control. */
+const CONTROL_SECONDS = 100;
 
-export const growth: Row = async ({ results, watch, quick, say }) => {
-  for (const variant of ['user', 'kernel'] as const) {
-    say(variant);
-    await using crowd = await Crowd.open(variant, ['--import', RECORDER]);
-    const stalls = new Answers(crowd.relay, 'SIGUSR2', 'stalled');
-    // Warm, and without the stalls of the start.
-    await crowd.meet(0, 1_000);
-    await stalls.ask(10_000);
-    const { value } = await watch.during(async () => {
-      const { arrived } = await crowd.meet(1_000, quick ? QUICK : MOST);
-      const listed = await listPeers(crowd.net.relay);
-      await new Promise((resolve) => setTimeout(resolve, quick ? 0 : SWEEP_MS));
-      return { arrived, listed };
-    });
-    say(`${value.arrived} clients were reached, ${value.listed} peers listed`);
-    const worst = JSON.parse(await stalls.ask(10_000)) as { thread: number; all: number };
-    results.add(GROWTH_STALL, variant, worst.thread);
-    results.add(GROWTH_WAIT, variant, worst.all);
-  }
+export const growth: Row = async (order) => {
+  const { results, watch, say, quick } = order;
+  const alternations = quick ? Math.min(order.alternations, ALTERNATIONS) : ALTERNATIONS;
+  let ran = 0;
+  await alternate({ alternations, say }, ['user', 'kernel', 'null'] as const, async (seat) => {
+    const { value: stall } = await watch.during(() => (seat === 'null' ? control(ran) : grow(seat, order)));
+    // The control's thread runs as long as the one of the relay before it did.
+    ran = stall.ran;
+    results.add(GROWTH_STALL, seat, stall.thread);
+    results.add(GROWTH_WAIT, seat, stall.all);
+  });
 };
+
+async function grow(seat: 'user' | 'kernel', { quick, say }: Order): Promise<Stall> {
+  await using crowd = await Crowd.open(seat, ['--import', RECORDER]);
+  const stalls = new Answers(crowd.relay, 'SIGUSR2', 'stalled');
+  // Warm, and without the stalls of the start.
+  await crowd.meet(0, 1_000);
+  await stalls.ask(10_000);
+  const { arrived } = await crowd.meet(1_000, quick ? QUICK : MOST);
+  const [listed] = await Promise.all([
+    listPeers(crowd.net.relay),
+    new Promise((resolve) => setTimeout(resolve, quick ? 0 : SWEEP_MS)),
+  ]);
+  say(`${arrived} clients were reached, ${listed} peers listed`);
+  return JSON.parse(await stalls.ask(10_000)) as Stall;
+}
+
+async function control(milliseconds: number): Promise<Stall> {
+  await using crowd = await Crowd.open('null');
+  // Its sender ends with the crowd.
+  const load = crowd.load('down', { seconds: CONTROL_SECONDS, clients: QUICK, perSecond: CONTROL_PACE });
+  load.catch(() => undefined);
+  const spinner = crowd.net.relay.spawn(process.execPath, [SPINNER, String(milliseconds)]);
+  if ((await spinner.exited) !== 0) throw new Error(spinner.output);
+  return JSON.parse(spinner.stdout) as Stall;
+}

@@ -1,21 +1,26 @@
 /**
- * Loaded into a relay before its program: records the longest turn of its event loop, and prints it at SIGUSR2, twice. First in time of the
+ * Loaded into a relay before its program: records the longest turn of its event loop, and prints it at SIGUSR2. First in time of the
  * relay's own thread: a processor that was busy elsewhere is not the relay's fault, nor is what its other threads compute. Then in all
  * time, in which the thread may have waited for a processor, and for the threads that collect garbage beside it.
  */
 import { threadTimeMs } from '../src/linux/thread-time.ts';
+import { NO_STALL } from './stall.ts';
 
 const EVERY_MS = 1;
 
 let [last, used] = [performance.now(), threadTimeMs()];
-let worst = { thread: 0, all: 0 };
+let worst = NO_STALL;
 setInterval(() => {
   const [now, own] = [performance.now(), threadTimeMs()];
-  worst = { thread: Math.max(worst.thread, own - used), all: Math.max(worst.all, now - last - EVERY_MS) };
+  worst = {
+    thread: Math.max(worst.thread, own - used),
+    all: Math.max(worst.all, now - last - EVERY_MS),
+    ran: worst.ran + own - used,
+  };
   [last, used] = [now, own];
 }, EVERY_MS).unref();
 
 process.on('SIGUSR2', () => {
   process.stderr.write(`stalled ${JSON.stringify(worst)}\n`);
-  worst = { thread: 0, all: 0 };
+  worst = NO_STALL;
 });
