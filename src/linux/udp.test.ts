@@ -243,6 +243,26 @@ describe('receiving', () => {
     expect(most).toBe(64); // one call
   });
 
+  test('so do they while runs of small datagrams wait', async () => {
+    const [socket, sender] = [open({ runs: true }), open()];
+    const count = 4_096;
+    for (let i = 0; i < count; i++) sender.send(new Uint8Array(100), 0, 100, LOOPBACK, socket.local.port);
+    sender.flush();
+    const turns: number[] = [];
+    let isSameTurn = false;
+    socket.start((batch) => {
+      if (!isSameTurn) turns.push(0);
+      isSameTurn = true;
+      setImmediate(() => (isSameTurn = false));
+      turns[turns.length - 1]! += batch.count;
+    });
+
+    await eventually(() =>
+      expect(socket.counters.receivedDatagrams + socket.counters.receiveOverflows).toBe(count),
+    );
+    expect(Math.max(...turns)).toBeLessThanOrEqual(1_024);
+  });
+
   test('bulk is limited by its octets, however long it takes', async () => {
     const [socket, sender] = [open({ runs: true }), open()];
     const [count, size] = [64, 10_000];

@@ -31,6 +31,8 @@ const BATCH_OF_FEW = 2;
 const MOST = 1_024;
 /** System calls in one turn of the event loop, before timers and other descriptors are served. */
 const CALLS_A_TURN = 16;
+/** Datagrams after which a turn ends, too: as many as single ones in these calls. A call of runs that are larger than those before may bring more. */
+const DATAGRAMS_A_TURN = 1_024;
 /** Octets after which a turn ends, too: some two milliseconds' work. adr/0030 */
 const OCTETS_A_TURN = 512 << 10;
 /** So many in a millisecond are bulk. */
@@ -84,6 +86,8 @@ export class UdpSocket {
   private closed = false;
   private readonly turn = new Turn();
   private overflows = 0;
+  /** The most datagrams of a run in the last call. */
+  private largestRun = 1;
 
   /** Throws a SystemCallError if the address or port cannot be used. */
   constructor(options: UdpOptions) {
@@ -122,11 +126,20 @@ export class UdpSocket {
   start(onDatagrams: (batch: ReceivedBatch) => void, onRefused?: RefusalHandler): void {
     this.outgoing.onRefused = onRefused;
     this.poll = new Poll(this.fd, () => {
-      const begin = this.counters.receivedBytes;
+      const { receivedBytes, receivedDatagrams } = this.counters;
+      const end = receivedDatagrams + DATAGRAMS_A_TURN;
       this.turn.begin();
-      for (let i = 0; i < CALLS_A_TURN && !this.closed; i++)
-        if (!this.receive(onDatagrams) || this.isOver(this.counters.receivedBytes - begin)) return;
+      for (let i = 0; i < CALLS_A_TURN && !this.closed; i++) {
+        const messages = this.roomFor(end - this.counters.receivedDatagrams);
+        if (messages === 0 || !this.receive(messages, onDatagrams)) return;
+        if (this.isOver(this.counters.receivedBytes - receivedBytes)) return;
+      }
     });
+  }
+
+  /** How many messages bring no more than so many datagrams, if they are as large as those of the last call. */
+  private roomFor(datagrams: number): number {
+    return Math.max(0, Math.min(this.incoming.count, Math.floor(datagrams / this.largestRun)));
   }
 
   /** Whether the turn has been long enough. Bulk is limited by octets alone: with shorter turns it takes more processor time. adr/0030 */
@@ -191,18 +204,19 @@ export class UdpSocket {
   }
 
   /** Receives with one system call; returns whether there may be more. */
-  private receive(onDatagrams: (batch: ReceivedBatch) => void): boolean {
+  private receive(messages: number, onDatagrams: (batch: ReceivedBatch) => void): boolean {
     const { counters, batch, incoming } = this;
-    const count = sys.recvmmsg(this.fd, incoming.addressOf(0), incoming.count, MSG_DONTWAIT, 0);
+    const count = sys.recvmmsg(this.fd, incoming.addressOf(0), messages, MSG_DONTWAIT, 0);
     if (count <= 0) {
       const error = count < 0 ? errno() : E.EAGAIN;
       if (error !== E.EAGAIN && error !== E.EINTR) countFailure(counters.receiveFailures, error);
       return false;
     }
+    this.largestRun = 1;
     for (let i = 0; i < count && !this.closed; i++) this.unpack(i, onDatagrams);
     if (batch.count > 0 && !this.closed) onDatagrams(batch);
     batch.count = 0;
-    return count === incoming.count;
+    return count === messages;
   }
 
   /** Adds the datagrams of message `i` to the batch, which is delivered whenever it is full. */
@@ -213,6 +227,7 @@ export class UdpSocket {
     const tos = incoming.tos(i); // the same for all of a run: the kernel merges no datagrams that differ in it
     incoming.makeRoomForControl(i); // for the next call: the kernel has overwritten it
     const start = this.slab.start(i);
+    this.largestRun = Math.max(this.largestRun, Math.ceil(length / (segment || 1)));
     let done = 0;
     do {
       const at = batch.count++;
