@@ -54,3 +54,23 @@ test('a role that has not started yet ends at once at SIGTERM', async () => {
   }));
   expect([exitCode, isClosed]).toEqual([EXIT.OK, true]);
 });
+
+test('a role has answered a first question before it starts: that one compiles code, for which no packet waits', async () => {
+  folder();
+  vi.spyOn(LogLines.prototype, 'write').mockReturnValue();
+  onTestFinished(() => void vi.restoreAllMocks());
+  const done: string[] = [];
+  await runRole('relay', { name: 'run-role-test' }, ({ end }) => ({
+    start: async () => {
+      done.push('start');
+      end(EXIT.OK);
+    },
+    status: (...given) => {
+      done.push('status');
+      return status(...given);
+    },
+    prepare: () => Promise.resolve(() => {}),
+    close: () => Promise.resolve(),
+  }));
+  expect(done.slice(0, 2)).toEqual(['status', 'start']);
+});

@@ -17,6 +17,7 @@ import { identify, say, sayText } from './log.ts';
 import { hasTerminal } from './reload.ts';
 import type { Changeable, Reload } from './reload.ts';
 import { readinessOf } from './readiness.ts';
+import { rehearseControl } from './rehearse-control.ts';
 import { ServiceNotices } from './service-notices.ts';
 
 /** A role that runs in the foreground until a signal or an error ends it. */
@@ -106,6 +107,7 @@ export async function runRole(
   identify(kind, control.name);
   try {
     const url = await listen(control, http);
+    await rehearseControl(control.path);
     const isEnded = await Promise.race([role.start().then(() => false), ended.then(() => true)]);
     if (isEnded) return await ended; // without waiting for the start
     isRunning = true;
