@@ -96,6 +96,30 @@ test('the file does not grow while states of about one length are written', () =
   expect(fstatSync(kept.fd).size).toBeLessThan(3_000_000);
 });
 
+test('what is behind a shorter state is given back some at a time, and nothing of it while the next one is written', async () => {
+  const kept = new KeptState(undefined);
+  onTestFinished(() => kept.close());
+  const size = (): number => fstatSync(kept.fd).size;
+  write(kept, new Uint8Array(20_000_000));
+  write(kept, Uint8Array.of(1, 2)); // behind it
+  const sizes = [size()];
+  write(kept, Uint8Array.of(3)); // in front
+  sizes.push(size());
+  const next = kept.replace();
+  for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+  sizes.push(size());
+  next.add(Uint8Array.of(4));
+  next.end();
+  for (let turn = 0; turn < 12; turn++) {
+    sizes.push(size());
+    await new Promise(setImmediate);
+  }
+  expect(sizes[2]).toBe(sizes[1]);
+  for (const [i, now] of sizes.slice(1).entries()) expect(sizes[i]! - now).toBeLessThanOrEqual(4 << 20);
+  expect(sizes.at(-1)).toBeLessThan(100_000);
+  expect([...readState(kept.fd)!.state]).toEqual([4]);
+});
+
 test('an empty part changes nothing', () => {
   const kept = new KeptState(undefined);
   onTestFinished(() => kept.close());

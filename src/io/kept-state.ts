@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib';
 import { SystemCallError } from '../linux/errors.ts';
 import { errno, sys } from '../linux/libc.ts';
 import type { Handover, NextState } from './ports.ts';
+import { survive } from './system-failures.ts';
 
 const MFD_CLOEXEC = 1;
 /** Mark and version of the header, time of writing (CLOCK_MONOTONIC, ns), place, length and checksum of the contents. */
@@ -12,6 +13,8 @@ const [TIME, PLACE, LENGTH, SUM, HEADER] = [8, 16, 20, 24, 32];
 const MOST_BYTES = 256 << 20;
 /** Contents may become longer than those before, by a part and so much: else the next ones do not fit in front of these. */
 const MORE_BYTES = 64 << 10;
+/** So much of a file is cut at a time: the kernel takes a millisecond for 8 MB. */
+const CUT_BYTES = 4 << 20;
 
 /**
  * A file in memory that outlives the process in the service manager's store, and passes a role's state to its successor. It keeps the latest state
@@ -24,6 +27,7 @@ export class KeptState implements Handover {
   private start = HEADER;
   private end = HEADER;
   private latest: Replacement | undefined;
+  private isClosed = false;
 
   /** `kept`: the file that a predecessor left. Without it a new one is made. Throws a SystemCallError. */
   constructor(kept: number | undefined) {
@@ -51,12 +55,22 @@ export class KeptState implements Handover {
         [this.start, this.end, this.latest] = [next.start, next.at, undefined];
         return true;
       },
+      () => this.cut(),
     );
     return this.latest;
   }
 
   close(): void {
+    this.isClosed = true;
     closeSync(this.fd);
+  }
+
+  /** Gives back what is behind the contents, some in each turn of the event loop, unless others are written meanwhile. */
+  private cut(): void {
+    if (this.isClosed || this.latest !== undefined) return;
+    const size = Math.max(this.end, fstatSync(this.fd).size - CUT_BYTES);
+    ftruncateSync(this.fd, size);
+    if (size > this.end) setImmediate(() => survive(() => this.cut())).unref();
   }
 }
 
@@ -71,22 +85,25 @@ class Replacement implements NextState {
   private readonly before: number;
   private readonly behind: number;
   private readonly isLatest: (self: Replacement) => boolean;
+  private readonly onEnd: () => void;
   private readonly begunAt = process.hrtime.bigint();
   private sum = 0;
 
-  /** Contents that begin in front of those `before` end there at most; else they move `behind` them. `isLatest`: they count from now on. */
+  /** Contents that begin in front of those `before` end there at most; else they move `behind` them. `isLatest`: they count from now on. `onEnd`: they are whole. */
   constructor(
     fd: number,
     start: number,
     before: number,
     behind: number,
     isLatest: (self: Replacement) => boolean,
+    onEnd: () => void,
   ) {
     this.fd = fd;
     this.start = this.at = start;
     this.before = before;
     this.behind = behind;
     this.isLatest = isLatest;
+    this.onEnd = onEnd;
   }
 
   add(part: Uint8Array): void {
@@ -106,7 +123,7 @@ class Replacement implements NextState {
     header.writeUInt32LE(this.sum, SUM);
     // A process that is killed before leaves the state that was there.
     writeSync(this.fd, header, 0, HEADER, 0);
-    ftruncateSync(this.fd, this.at);
+    this.onEnd();
   }
 
   private write(part: Uint8Array): void {
