@@ -72,6 +72,9 @@ export class EbpfKernelPath implements KernelPath {
   /** Only of a relay. */
   private readonly tallies: PrefixMap | undefined;
   private readonly reading: RingReading;
+  private readonly closeRing: () => void;
+  /** The ring is read after the end. */
+  private hasLastReports = false;
   private readonly uplinks: Uplinks;
   private readonly merging: Merging;
   private readonly wayOut: WayOut;
@@ -154,7 +157,11 @@ export class EbpfKernelPath implements KernelPath {
       this.sockets = new SocketPorts(new OwnPorts(this.program.map('ports')), options.local.port);
       this.served = new ServedMap(this.program.map('served'), SERVED_MOST);
       if (options.role === 'relay') this.tallies = new PrefixMap(this.program.map('prefixes'));
-      const ring = this.closing(new ReportRing(this.program.map('reports'), RING_BYTES));
+      const ring = new ReportRing(this.program.map('reports'), RING_BYTES);
+      this.closeRing = () => ring.close();
+      this.undo.push(() => {
+        if (!this.hasLastReports) this.closeRing();
+      });
       this.reading = new RingReading(ring, (...record) => this.handleRecord(...record));
       this.handle = filterHandle(options.local);
       // The programs are attached when the first peer is offered. Until then the programs of a killed process would take this one's
@@ -295,12 +302,14 @@ export class EbpfKernelPath implements KernelPath {
 
   end(): void {
     if (this.closed) return;
-    this.guarded(() => this.fetchAll());
-    let left: number | undefined;
-    if (!this.isLeft) left = this.peers.keep();
-    if (!this.isLeft && left === undefined) this.guarded(() => this.forgetPeers());
+    this.guarded(() => this.handOverTallies());
+    const table = this.isLeft ? undefined : this.peers.keep();
+    if (table === undefined) this.guarded(() => this.forgetPeers());
+    this.hasLastReports = table !== undefined;
     this.close();
-    if (left !== undefined) readLastCounts(left, this.reports, this.clock);
+    if (table === undefined) return;
+    const { reading, closeRing } = this;
+    readLastCounts({ table, reading, room: RING_REPORTS, closeRing }, this.reports, this.clock);
   }
 
   flush(): void {
@@ -647,7 +656,7 @@ export class EbpfKernelPath implements KernelPath {
       this.reports.addRecord(view, offset);
       return 1;
     }
-    this.handleNotice(view, offset);
+    if (!this.closed) this.handleNotice(view, offset);
     return NOTICE_WORK;
   }
 
