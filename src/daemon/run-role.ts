@@ -7,6 +7,7 @@ import { within } from '../io/deadline.ts';
 import { endProcess } from '../io/end-process.ts';
 import { feedWatchdog } from '../io/systemd.ts';
 import type { Ipv6 } from '../wire/index.ts';
+import { waitInPlace } from '../io/in-place.ts';
 import { compileAtOnce } from './compile-at-once.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
@@ -74,6 +75,7 @@ export async function runRole(
   reload?: Reload,
 ): Promise<ExitCode> {
   compileAtOnce();
+  waitInPlace();
   const rules = rulesOf(http);
   let end!: (exitCode: ExitCode, message?: string) => void;
   const ended = new Promise<ExitCode>((resolve) => {

@@ -180,6 +180,33 @@ export const sys = {
   ) => number,
 };
 
+/** The main thread's event loop, libuv's, from outside. */
+export interface EventLoop {
+  /** The descriptor that is readable when the loop has something to do, timers aside. */
+  readonly backend: number;
+  /** Milliseconds until the loop has to run; -1: whenever the descriptor is readable. */
+  timeout(): number;
+}
+
+/** Undefined in a process that does not show libuv's functions. */
+export function uvLoop(): EventLoop | undefined {
+  try {
+    const loop = (libc.func('uintptr_t uv_default_loop(void)') as () => number)();
+    const updateTime = libc.func('void uv_update_time(uintptr_t)') as (loop: number) => void;
+    const timeout = libc.func('int uv_backend_timeout(uintptr_t)') as (loop: number) => number;
+    const backend = (libc.func('int uv_backend_fd(uintptr_t)') as (loop: number) => number)(loop);
+    return {
+      backend,
+      timeout: () => {
+        updateTime(loop);
+        return timeout(loop);
+      },
+    };
+  } catch {
+    return undefined; // no such function
+  }
+}
+
 /** The error number of the latest system call. */
 export function errno(): number {
   return koffi.errno();

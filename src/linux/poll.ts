@@ -1,5 +1,6 @@
 import koffi from 'koffi';
 import { SystemCallError } from './errors.ts';
+import { inPlace, work } from './in-place.ts';
 import { Memory, errno, sys } from './libc.ts';
 import { takeSocketError } from './socket.ts';
 import { noteSystemFailure, survive } from './system-failures.ts';
@@ -9,8 +10,8 @@ import { noteSystemFailure, survive } from './system-failures.ts';
  * on a connected socket is enough. So the error is cleared and the poll begun again.
  */
 export class Poll {
-  private readonly fd: number;
-  private readonly onReadable: () => void;
+  readonly fd: number;
+  readonly onReadable: () => void;
   private handle: ReturnType<typeof koffi.node.poll> | undefined;
 
   constructor(fd: number, onReadable: () => void) {
@@ -23,6 +24,7 @@ export class Poll {
     this.handle?.close();
     this.handle = undefined;
     polls.delete(this);
+    inPlace?.watch(polls);
   }
 
   private arm(): void {
@@ -30,7 +32,7 @@ export class Poll {
     polls.add(this); // keeps the object: the garbage collector would stop the handle
     const onEvent = (status: number): void => {
       try {
-        survive(() => (status === 0 ? this.onReadable() : this.recover()));
+        survive(() => (status === 0 ? this.serve() : this.recover()));
       } catch (error) {
         // Errors of the program: thrown here, they would be swallowed.
         setImmediate(() => {
@@ -40,6 +42,13 @@ export class Poll {
     };
     // koffi 3.3.4 calls back with (status, events); its types, made for another version, know the events only.
     this.handle = koffi.node.poll(this.fd, { readable: true }, onEvent as unknown as () => void);
+    inPlace?.watch(polls);
+  }
+
+  private serve(): void {
+    work.begin();
+    this.onReadable();
+    inPlace?.serve();
   }
 
   private recover(): void {

@@ -3,6 +3,7 @@ import { CommandRing } from '../core/commands.ts';
 import { LimitHits } from '../core/limit-hits.ts';
 import type { Machine, OffloadingMachine } from '../core/machine.ts';
 import type { Clock, KernelPath, Udp } from '../io/ports.ts';
+import { work } from '../io/in-place.ts';
 import { MemoryClock } from '../io/memory-clock.ts';
 import { Driver } from './driver.ts';
 
@@ -111,4 +112,22 @@ test.each([
   expect(happened).toEqual([1]);
   clock.advance(0);
   expect(happened).toEqual(expected);
+});
+
+test('only a turn that carries packets and does nothing else can be followed by a wait in place', () => {
+  const [machine, clock] = [new Asking(), new MemoryClock()];
+  const driver = new Driver(machine, clock, () => undefined);
+  const onlyPackets = (input: () => void): boolean => {
+    work.begin();
+    input();
+    return work.wasPacketsOnly;
+  };
+
+  expect(onlyPackets(() => driver.request(() => {}))).toBe(true);
+  expect(onlyPackets(() => driver.request(() => machine.ask()))).toBe(false);
+  expect(onlyPackets(() => {})).toBe(false);
+
+  const port = { start: () => undefined, flush: () => undefined } as unknown as KernelPath;
+  driver.attachKernelPath(port, new Offering() as unknown as OffloadingMachine, () => undefined);
+  expect(onlyPackets(() => driver.request(() => {}))).toBe(false);
 });

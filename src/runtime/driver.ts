@@ -19,6 +19,7 @@ import type { MachineEvent } from '../core/events.ts';
 import { DESTINATION, IPV6_HEADER, NEXT_HEADER, nextHeader } from '../wire/index.ts';
 import { countRaw, countSystem, countTun, countUdp } from './port-counters.ts';
 import type { PortCounters } from './port-counters.ts';
+import { work } from '../io/in-place.ts';
 import { InTurns } from '../io/kernel-path/in-turns.ts';
 import { survive, systemFailures } from '../io/system-failures.ts';
 
@@ -238,6 +239,7 @@ export class Driver implements CommandExecutor {
   }
 
   event(event: MachineEvent): boolean {
+    work.needsLoop();
     if (event.type !== 'socket-wanted') {
       this.events.push(event);
       return true;
@@ -318,15 +320,26 @@ export class Driver implements CommandExecutor {
     for (const udp of this.unflushed) udp.flush(); // in the order in which they were sent from
     while (this.unflushed.length > 0) this.unflushed.pop(); // quicker than to set the length
     this.tun?.flush();
-    this.kernelPath?.port.flush();
-    if (this.machine.limitHits.isPending) this.onLimit?.();
-    this.onSettled?.();
+    if (this.kernelPath !== undefined) this.flushKernelPath(this.kernelPath.port);
+    work.carriedPackets();
+    if (this.machine.limitHits.isPending || this.onSettled !== undefined) this.report();
     if (this.events.length > 0) {
       const events = this.events;
       this.events = [];
       for (const event of events) survive(() => void this.onEvent(event));
     }
     this.arm();
+  }
+
+  private flushKernelPath(port: KernelPath): void {
+    work.needsLoop();
+    port.flush();
+  }
+
+  private report(): void {
+    work.needsLoop();
+    if (this.machine.limitHits.isPending) this.onLimit?.();
+    this.onSettled?.();
   }
 
   private arm(): void {

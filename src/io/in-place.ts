@@ -1,0 +1,1 @@
+export { waitInPlace, work } from '../linux/in-place.ts';
