@@ -18,7 +18,8 @@ const UDP = { CHECKSUM: 6, MIN: 8 } as const;
  * (adr/0013). The checksum field then holds the sum of the pseudo-header only, and this header asks the local kernel to do the rest.
  */
 export function writeVirtioHeader(head: Uint8Array, b: Uint8Array, at: number, length: number): void {
-  head.fill(0, 0, VNET.LENGTH);
+  // One by one: fill() is a call into C++.
+  for (let i = 0; i < VNET.LENGTH; i++) head[i] = 0;
   const upper = at + IPV6_HEADER;
   const size = length - IPV6_HEADER;
   if (size < UDP.MIN || payloadLength(b, at) !== size) return;
