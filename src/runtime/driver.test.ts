@@ -1,10 +1,11 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { CommandRing } from '../core/commands.ts';
 import { LimitHits } from '../core/limit-hits.ts';
 import type { Machine, OffloadingMachine } from '../core/machine.ts';
-import type { Clock, KernelPath, Udp } from '../io/ports.ts';
+import type { Clock, KernelPath, PacketBatch, Udp } from '../io/ports.ts';
 import { work } from '../io/in-place.ts';
 import { MemoryClock } from '../io/memory-clock.ts';
+import { MemoryTun } from '../io/memory-tun.ts';
 import { Driver } from './driver.ts';
 
 /** Asks for a socket when woken, and sends from it in the same breath. */
@@ -126,6 +127,19 @@ test('only a turn that carries packets and does nothing else can be followed by 
   expect(onlyPackets(() => driver.request(() => {}))).toBe(true);
   expect(onlyPackets(() => driver.request(() => machine.ask()))).toBe(false);
   expect(onlyPackets(() => {})).toBe(false);
+
+  const packets = (count: number): PacketBatch => ({
+    count,
+    buffer: new Uint8Array(1),
+    offsets: new Uint32Array(count),
+    lengths: new Uint32Array(count),
+  });
+  const tun = new MemoryTun('teredo');
+  let read!: (batch: PacketBatch) => void;
+  vi.spyOn(tun, 'start').mockImplementation((onPackets) => void (read = onPackets));
+  driver.attachTun(tun, () => undefined);
+  expect(onlyPackets(() => read(packets(1)))).toBe(true);
+  expect(onlyPackets(() => read(packets(64)))).toBe(false);
 
   const port = { start: () => undefined, flush: () => undefined } as unknown as KernelPath;
   driver.attachKernelPath(port, new Offering() as unknown as OffloadingMachine, () => undefined);

@@ -23,6 +23,9 @@ import { work } from '../io/in-place.ts';
 import { InTurns } from '../io/kernel-path/in-turns.ts';
 import { survive, systemFailures } from '../io/system-failures.ts';
 
+/** With more packets in a batch the way through the event loop costs little for each, and larger batches come of it. adr/0040 */
+const FEW = 4;
+
 /**
  * One machine, its ports and one event loop: hands every input to the machine, carries out the commands, wakes it up when
  * it asked to be. The output of a whole batch of inputs is flushed once.
@@ -262,6 +265,7 @@ export class Driver implements CommandExecutor {
   }
 
   private handleDatagrams(socket: SocketId, batch: DatagramBatch): void {
+    if (batch.count > FEW) work.needsLoop();
     const { machine } = this;
     const now = this.clock.now();
     const { buffer, offsets, lengths, addresses, ports, tos } = batch;
@@ -285,6 +289,7 @@ export class Driver implements CommandExecutor {
   }
 
   private handlePackets(batch: PacketBatch): void {
+    if (batch.count > FEW) work.needsLoop();
     const { machine } = this;
     const now = this.clock.now();
     const { buffer, offsets, lengths } = batch;
