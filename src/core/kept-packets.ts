@@ -1,17 +1,49 @@
 import { copyBytes } from '../wire/index.ts';
 import { NO_ROW, PAGE_ROWS, Rows, inPage } from './rows.ts';
+import { Neighbours, RowList, RowLists } from './row-lists.ts';
 
 /** Copies share memory of this size: to allocate a piece for each costs more than the copy. */
 const CHUNK_BYTES = 16 << 10;
+/** A longer copy has memory of its own, so that a chunk is nearly full when the next one is begun. */
+const LONGEST_SHARED = CHUNK_BYTES / 4;
 /** To copy so many octets takes less time than to make a view of them. */
 const SMALL_BYTES = 256;
-const NOTHING = new Uint8Array(0);
+/** Chunks of which less than half is needed: so many are kept as they are, because most will soon be free. */
+const KEPT_SPARSE = 32;
+/** Of the others so many are emptied when memory is allocated. They need less than two new ones, and the loss at the end of each. */
+const EMPTIED_AT_ONCE = 4;
 
-/** Copies of packets, in columns. The memory of a copy is not written again: a command may still refer to it when the copy has been given back. */
+/** Memory for some copies. */
+class Chunk extends RowList {
+  readonly bytes: Uint8Array;
+  used = 0;
+  /** Octets of the copies that are in it. */
+  needed = 0;
+
+  constructor(size: number) {
+    super();
+    this.bytes = new Uint8Array(size);
+  }
+
+  get isSparse(): boolean {
+    return 2 * this.needed < this.bytes.length;
+  }
+}
+
+const NO_CHUNK = new Chunk(0);
+
+/**
+ * Copies of packets, in columns. The memory of a copy is not written again: a command may still refer to it when the copy has been given back.
+ * Copies move out of chunks of which little is needed. So the memory that is held grows only while half of it is needed, apart from
+ * {@link KEPT_SPARSE} chunks.
+ */
 export class KeptPackets {
   private readonly rows = new Rows(() => new Page());
-  private chunk = NOTHING;
-  private used = 0;
+  private readonly inChunk = new RowLists((row) => this.rows.pageOf(row).inChunk);
+  /** The one that is being filled. */
+  private chunk = new Chunk(0);
+  /** The others of which less than half is needed. */
+  private readonly sparse = new Set<Chunk>();
 
   get count(): number {
     return this.rows.inUse;
@@ -19,27 +51,15 @@ export class KeptPackets {
 
   /** Keeps a copy of `buffer[start, end)`. Returns its row. */
   add(buffer: Uint8Array, start: number, end: number): number {
-    const length = end - start;
-    if (this.used + length > this.chunk.length) {
-      this.chunk = new Uint8Array(Math.max(CHUNK_BYTES, length));
-      this.used = 0;
-    }
-    const { chunk, used } = this;
-    if (length <= SMALL_BYTES) copyBytes(buffer, start, chunk, used, length);
-    else chunk.set(buffer.subarray(start, end), used);
-    this.used += length;
     const row = this.rows.take();
     const page = this.rows.pageOf(row);
-    const i = inPage(row);
-    page.buffers[i] = chunk;
-    page.starts[i] = used;
-    page.ends[i] = used + length;
-    page.next[i] = NO_ROW;
+    page.next[inPage(row)] = NO_ROW;
+    if (!this.put(row, buffer, start, end - start)) this.emptySome();
     return row;
   }
 
   bufferOf(row: number): Uint8Array {
-    return this.rows.pageOf(row).buffers[inPage(row)]!;
+    return this.rows.pageOf(row).chunks[inPage(row)]!.bytes;
   }
 
   startOf(row: number): number {
@@ -67,18 +87,72 @@ export class KeptPackets {
   /** Gives back this copy and those that follow it. */
   drop(first: number): void {
     for (let row = first; row !== NO_ROW;) {
-      const page = this.rows.pageOf(row);
-      page.buffers[inPage(row)] = NOTHING;
-      const next = page.next[inPage(row)]!;
+      const next = this.nextOf(row);
+      this.takeOut(row);
+      this.rows.pageOf(row).chunks[inPage(row)] = NO_CHUNK;
       this.rows.give(row);
       row = next;
+    }
+  }
+
+  /** Returns whether there was memory for it; if not, some is allocated. */
+  private put(row: number, buffer: Uint8Array, start: number, length: number): boolean {
+    const isThere = this.chunk.used + length <= this.chunk.bytes.length;
+    const chunk = isThere ? this.chunk : this.chunkFor(length);
+    const at = chunk.used;
+    if (length <= SMALL_BYTES) copyBytes(buffer, start, chunk.bytes, at, length);
+    else chunk.bytes.set(buffer.subarray(start, start + length), at);
+    chunk.used += length;
+    chunk.needed += length;
+    const page = this.rows.pageOf(row);
+    const i = inPage(row);
+    page.chunks[i] = chunk;
+    page.starts[i] = at;
+    page.ends[i] = at + length;
+    this.inChunk.append(chunk, row);
+    return isThere;
+  }
+
+  private chunkFor(length: number): Chunk {
+    if (length > LONGEST_SHARED) return new Chunk(length);
+    const { chunk } = this;
+    if (chunk.first !== NO_ROW && chunk.isSparse) this.sparse.add(chunk);
+    return (this.chunk = new Chunk(CHUNK_BYTES));
+  }
+
+  /** The memory of this copy is not needed any more. */
+  private takeOut(row: number): void {
+    const chunk = this.rows.pageOf(row).chunks[inPage(row)]!;
+    const wasSparse = chunk.isSparse;
+    this.inChunk.remove(chunk, row);
+    chunk.needed -= this.endOf(row) - this.startOf(row);
+    if (chunk === this.chunk) return;
+    if (chunk.first === NO_ROW) this.sparse.delete(chunk);
+    else if (!wasSparse && chunk.isSparse) this.sparse.add(chunk);
+  }
+
+  /** Memory was allocated: at least as much becomes free, if there are more sparse chunks than are kept. */
+  private emptySome(): void {
+    let left = EMPTIED_AT_ONCE;
+    for (const chunk of this.sparse) {
+      if (this.sparse.size <= KEPT_SPARSE || left-- === 0) return;
+      this.empty(chunk);
+    }
+  }
+
+  private empty(chunk: Chunk): void {
+    for (let row = chunk.first; row !== NO_ROW; row = chunk.first) {
+      const [start, end] = [this.startOf(row), this.endOf(row)];
+      this.takeOut(row);
+      this.put(row, chunk.bytes, start, end - start);
     }
   }
 }
 
 class Page {
-  readonly buffers: Uint8Array[] = Array.from({ length: PAGE_ROWS }, () => NOTHING);
+  readonly chunks: Chunk[] = Array.from({ length: PAGE_ROWS }, () => NO_CHUNK);
   readonly starts = new Uint32Array(PAGE_ROWS);
   readonly ends = new Uint32Array(PAGE_ROWS);
   readonly next = new Int32Array(PAGE_ROWS);
+  readonly inChunk = new Neighbours();
 }
