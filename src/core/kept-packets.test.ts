@@ -106,3 +106,16 @@ test('a copy that moves keeps its place among those that follow each other', () 
   for (let row = first; row !== -1; row = kept.store.nextOf(row)) seen.push(kept.store.bytesOf(row)[0]!);
   expect(seen).toEqual(Array.from({ length: 500 }, (_, n) => n % 256));
 });
+
+test('copies move also after there were none for a moment, and many before', () => {
+  const kept = new Kept();
+  for (let n = 0; n < 6_000; n++) kept.add(new Uint8Array(40));
+  while (kept.rows.length > 0) kept.drop(0);
+  for (let n = 0; n < 100; n++) {
+    kept.add(new Uint8Array(40).fill(n));
+    for (let i = 0; i < 13; i++) kept.add(new Uint8Array(1_280));
+    for (let i = 0; i < 13; i++) kept.drop(kept.rows.length - 1);
+  }
+  expect(kept.held).toBeLessThanOrEqual(2 * kept.needed + 34 * CHUNK);
+  expect(kept.rows.every((row) => kept.isWhole(row))).toBe(true);
+});

@@ -1,6 +1,5 @@
 import { copyBytes } from '../wire/index.ts';
 import { NO_ROW, PAGE_ROWS, Rows, inPage } from './rows.ts';
-import { Neighbours, RowList, RowLists } from './row-lists.ts';
 
 /** Copies share memory of this size: to allocate a piece for each costs more than the copy. */
 const CHUNK_BYTES = 16 << 10;
@@ -14,14 +13,16 @@ const KEPT_SPARSE = 32;
 const EMPTIED_AT_ONCE = 4;
 
 /** Memory for some copies. */
-class Chunk extends RowList {
+class Chunk {
   readonly bytes: Uint8Array;
   used = 0;
-  /** Octets of the copies that are in it. */
+  /** Number and octets of the copies that are in it. */
+  copies = 0;
   needed = 0;
+  /** The rows of all copies that were put into it since it was empty. */
+  readonly rows: number[] = [];
 
   constructor(size: number) {
-    super();
     this.bytes = new Uint8Array(size);
   }
 
@@ -39,7 +40,6 @@ const NO_CHUNK = new Chunk(0);
  */
 export class KeptPackets {
   private readonly rows = new Rows(() => new Page());
-  private readonly inChunk = new RowLists((row) => this.rows.pageOf(row).inChunk);
   /** The one that is being filled. */
   private chunk = new Chunk(0);
   /** The others of which less than half is needed. */
@@ -87,9 +87,11 @@ export class KeptPackets {
   /** Gives back this copy and those that follow it. */
   drop(first: number): void {
     for (let row = first; row !== NO_ROW;) {
-      const next = this.nextOf(row);
-      this.takeOut(row);
-      this.rows.pageOf(row).chunks[inPage(row)] = NO_CHUNK;
+      const page = this.rows.pageOf(row);
+      const i = inPage(row);
+      this.leave(page.chunks[i]!, page.ends[i]! - page.starts[i]!);
+      page.chunks[i] = NO_CHUNK;
+      const next = page.next[i]!;
       this.rows.give(row);
       row = next;
     }
@@ -104,31 +106,32 @@ export class KeptPackets {
     else chunk.bytes.set(buffer.subarray(start, start + length), at);
     chunk.used += length;
     chunk.needed += length;
+    chunk.copies++;
     const page = this.rows.pageOf(row);
     const i = inPage(row);
     page.chunks[i] = chunk;
     page.starts[i] = at;
     page.ends[i] = at + length;
-    this.inChunk.append(chunk, row);
+    chunk.rows.push(row);
     return isThere;
   }
 
   private chunkFor(length: number): Chunk {
     if (length > LONGEST_SHARED) return new Chunk(length);
     const { chunk } = this;
-    if (chunk.first !== NO_ROW && chunk.isSparse) this.sparse.add(chunk);
+    if (chunk.copies > 0 && chunk.isSparse) this.sparse.add(chunk);
     return (this.chunk = new Chunk(CHUNK_BYTES));
   }
 
-  /** The memory of this copy is not needed any more. */
-  private takeOut(row: number): void {
-    const chunk = this.rows.pageOf(row).chunks[inPage(row)]!;
+  /** A copy of this length is no longer in it. */
+  private leave(chunk: Chunk, length: number): void {
     const wasSparse = chunk.isSparse;
-    this.inChunk.remove(chunk, row);
-    chunk.needed -= this.endOf(row) - this.startOf(row);
-    if (chunk === this.chunk) return;
-    if (chunk.first === NO_ROW) this.sparse.delete(chunk);
-    else if (!wasSparse && chunk.isSparse) this.sparse.add(chunk);
+    chunk.needed -= length;
+    chunk.copies--;
+    if (chunk.copies === 0) {
+      chunk.rows.length = 0; // pages of rows go when no row is in use
+      this.sparse.delete(chunk);
+    } else if (!wasSparse && chunk.isSparse && chunk !== this.chunk) this.sparse.add(chunk);
   }
 
   /** Memory was allocated: at least as much becomes free, if there are more sparse chunks than are kept. */
@@ -141,10 +144,13 @@ export class KeptPackets {
   }
 
   private empty(chunk: Chunk): void {
-    for (let row = chunk.first; row !== NO_ROW; row = chunk.first) {
-      const [start, end] = [this.startOf(row), this.endOf(row)];
-      this.takeOut(row);
-      this.put(row, chunk.bytes, start, end - start);
+    for (const row of chunk.rows) {
+      const page = this.rows.pageOf(row);
+      const i = inPage(row);
+      if (page.chunks[i] !== chunk) continue;
+      const length = page.ends[i]! - page.starts[i]!;
+      this.put(row, chunk.bytes, page.starts[i]!, length);
+      this.leave(chunk, length);
     }
   }
 }
@@ -154,5 +160,4 @@ class Page {
   readonly starts = new Uint32Array(PAGE_ROWS);
   readonly ends = new Uint32Array(PAGE_ROWS);
   readonly next = new Int32Array(PAGE_ROWS);
-  readonly inChunk = new Neighbours();
 }
