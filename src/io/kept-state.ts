@@ -151,7 +151,7 @@ export function readState(fd: number): Handover['left'] {
     const [place, length] = [header.readUInt32LE(PLACE), header.readUInt32LE(LENGTH)];
     if (!isWhole || header.readUInt32LE() !== MARK || length > MOST_BYTES || place < HEADER) return undefined;
     if (fstatSync(fd).size < place + length) return undefined;
-    const state = Buffer.alloc(length);
+    const state = new Uint8Array(length); // a slice of a Buffer would be no copy, and keep all of it
     if (readSync(fd, state, 0, length, place) !== length) return undefined;
     if (crc32(state) !== header.readUInt32LE(SUM)) return undefined;
     const agoMs = Number(process.hrtime.bigint() - header.readBigInt64LE(TIME)) / 1e6;

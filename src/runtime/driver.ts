@@ -184,6 +184,17 @@ export class Driver implements CommandExecutor {
     if (packets.count > 0) this.handlePackets(packets);
   }
 
+  /** Packets of the host that a predecessor has read. */
+  handleLeft(packets: Iterable<Uint8Array>): void {
+    if (this.closed) return;
+    const now = this.clock.now();
+    for (const packet of packets) {
+      this.machine.handlePacket(packet, 0, packet.length, now);
+      this.drain();
+    }
+    this.settle();
+  }
+
   /** Makes a request of the machine, by its rules: drained and flushed afterwards. */
   request(make: (now: number) => void): void {
     if (this.closed) return;

@@ -72,6 +72,18 @@ test('packets that wait follow the peers; one that is cut off is left out', () =
   expect([...readHandover(state.subarray(0, -1), 50, 0)!.packets]).toHaveLength(1);
 });
 
+test('very many packets that wait are joined to few parts, none of which is long', () => {
+  const lengths = Array.from({ length: 20_000 }, (_, i) => (i % 1_000 === 0 ? 30_000 : 40 + (i % 50)));
+  const packets = lengths.map((length, i) => new Uint8Array(length).fill(i));
+  const state = relayState(tableOf(), NOW, () => packets);
+  const parts = Array.from(state.end(true), ({ length }) => length);
+  expect(parts.length).toBeLessThan(45);
+  expect(Math.max(...parts)).toBeLessThanOrEqual(64 << 10);
+  const read = [...readHandover(writeHandover(tableOf(), NOW, packets), 50, 0)!.packets];
+  expect(read.length).toBe(packets.length);
+  expect(read.every((packet, i) => Buffer.compare(packet, packets[i]!) === 0)).toBe(true);
+});
+
 test('packets that have waited for more than 4 s are left out: their senders have sent them again', () => {
   const state = writeHandover(tableOf({ last: 1, receivedAt: NOW, sentAt: NOW }), NOW, [new Uint8Array(40)]);
   const countAfter = (ms: number): number[] => {

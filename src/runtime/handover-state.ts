@@ -10,6 +10,8 @@ import type { StateParts } from './handover-use.ts';
 /** To be raised with each change of the layout: a successor that knows another one starts without peers. */
 const LAYOUT = 3;
 const [HEADER, LENGTH] = [4, 2];
+/** Packets are joined to parts of this size: each part costs a call of the system. */
+const PART_BYTES = 64 << 10;
 /** The senders of packets that have waited longer have sent them again. */
 const LONGEST_WAIT_MS = 4_000;
 
@@ -26,13 +28,30 @@ export function relayState(peers: PeerTable, now: number, packets: () => Iterabl
   return {
     header,
     next: () => (records.isWalked ? undefined : records.part()),
-    end: (isLast) => [...records.end(), ...(isLast ? lengthsAnd(packets()) : [])],
+    *end(isLast) {
+      yield* records.end();
+      if (isLast) yield* joined(packets());
+    },
     cancel: () => records.cancel(),
   };
 }
 
-function lengthsAnd(packets: Iterable<Uint8Array>): Uint8Array[] {
-  return [...packets].flatMap((packet) => [Uint8Array.of(packet.length >> 8, packet.length), packet]);
+/** Each packet is behind its length. */
+function* joined(packets: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let part = new Uint8Array(PART_BYTES);
+  let used = 0;
+  for (const packet of packets) {
+    const needed = LENGTH + packet.length;
+    if (used + needed > part.length) {
+      yield part.subarray(0, used);
+      [part, used] = [new Uint8Array(Math.max(PART_BYTES, needed)), 0];
+    }
+    part[used] = packet.length >> 8;
+    part[used + 1] = packet.length;
+    part.set(packet, used + LENGTH);
+    used += needed;
+  }
+  yield part.subarray(0, used);
 }
 
 /** `writtenAt`: on this process's clock, `agoMs` before now. Undefined: the layout is another one, or the state is not whole. */

@@ -15,7 +15,7 @@ export interface StateParts {
   /** Undefined: only {@link end} is left. */
   next(): Uint8Array | undefined;
   /** What has changed meanwhile, and the end: then the whole is the state of this moment. `isLast`: the role ends now. */
-  end(isLast: boolean): readonly Uint8Array[];
+  end(isLast: boolean): Iterable<Uint8Array>;
   /** No more of it is taken. */
   cancel(): void;
 }

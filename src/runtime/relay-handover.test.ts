@@ -1,13 +1,16 @@
 import { setTimeout as turn } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { eventually } from '../../test/support/eventually.ts';
 import { at, seededEntropy, teredo, v6 } from '../../test/support/client-rig.ts';
-import { MemoryHandover } from '../../test/support/handover-rig.ts';
+import { MemoryHandover, wholeState } from '../../test/support/handover-rig.ts';
 import { packetOf } from '../../test/support/machine-rig.ts';
+import { PeerTable } from '../core/peer-table.ts';
+import { RelayMachine } from '../core/relay/index.ts';
 import { MemoryClock } from '../io/memory-clock.ts';
 import { MemoryPorts } from '../io/memory-ports.ts';
 import { MemoryIpv4Network } from '../io/memory-udp.ts';
 import { DatagramView, buildBubble, decodeDatagram, isBubble } from '../wire/index.ts';
+import { relayState } from './handover-state.ts';
 import { ALL_NATIVE, Relay } from './relay.ts';
 
 const ADDRESS = at('192.0.2.10:3545');
@@ -18,7 +21,8 @@ const CLIENT = teredo(SERVER, MAPPED);
 
 /** A process of the relay, which takes over this state. `left`: its last state. */
 function relayProcess(wire: MemoryIpv4Network, state?: Uint8Array) {
-  const ports = new MemoryPorts(wire, [ADDRESS.address], seededEntropy(1), new MemoryClock());
+  const clock = new MemoryClock();
+  const ports = new MemoryPorts(wire, [ADDRESS.address], seededEntropy(1), clock);
   const handover = new MemoryHandover(state);
   const { network } = ports;
   const addRoute = network.addRoute.bind(network);
@@ -36,7 +40,7 @@ function relayProcess(wire: MemoryIpv4Network, state?: Uint8Array) {
     },
     Object.assign(ports, { handover }),
   );
-  return { relay, tun: () => ports.tuns.get('teredo')!, left: () => handover.next! };
+  return { relay, clock, tun: () => ports.tuns.get('teredo')!, left: () => handover.next! };
 }
 
 /** A client that is reached through its server, and answers bubbles once `answers` is set. Packets to it are `received` by their lengths. */
@@ -77,5 +81,39 @@ test('a packet that waits for a new peer goes to the next process, and comes bef
   next.tun().offer(packetOf(NATIVE, CLIENT, 2));
   await started;
   await eventually(() => expect(client.received).toEqual([1, 2]));
+  await next.relay.close();
+});
+
+/** The state of a relay without peers, with a packet for each of `count` clients from each of as many /64s. */
+function stateWith(count: number): Uint8Array {
+  const peers = new PeerTable({ trusted: 1, unverified: 1 }, seededEntropy(1), () => {}, false);
+  const packets = Array.from({ length: count }, (_, i) =>
+    packetOf(v6(`2001:db8:2:${i.toString(16)}::1`), teredo(SERVER, { ...MAPPED, port: 1_024 + i }), i),
+  );
+  return wholeState(relayState(peers, 0, () => packets));
+}
+
+test('very many packets that have waited are handled in turns, and the commands of each are carried out before the next', async () => {
+  const real = performance.now.bind(performance);
+  let later = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => real() + (later += 2)); // each step takes a whole turn
+  onTestFinished(() => void vi.restoreAllMocks());
+  const wire = new MemoryIpv4Network();
+  const client = clientOn(wire);
+  const handlePacket = Reflect.get(RelayMachine.prototype, 'handlePacket') as RelayMachine['handlePacket'];
+  vi.spyOn(RelayMachine.prototype, 'handlePacket').mockImplementation(function (
+    this: RelayMachine,
+    ...input
+  ) {
+    expect(this.commands.length).toBe(0);
+    handlePacket.apply(this, input);
+  });
+  const next = relayProcess(wire, stateWith(300));
+  const started = next.relay.start();
+  await eventually(() => expect(client.bubbles).toBeGreaterThan(0));
+  expect(client.bubbles).toBeLessThanOrEqual(32);
+  next.clock.advance(1);
+  await started;
+  await eventually(() => expect(client.bubbles).toBe(300));
   await next.relay.close();
 });

@@ -78,6 +78,8 @@ export interface RelayEvents {
 
 /** Peers of a predecessor: less than a millisecond's work. */
 const ADOPTED_AT_ONCE = 256;
+/** Packets of a predecessor, each of which may begin a contact: the same. */
+const HANDLED_AT_ONCE = 32;
 
 const TEREDO = parsePrefix('2001::/32')!;
 /** All native IPv6 there is; 2001::/32 is excepted by the machine. */
@@ -174,10 +176,10 @@ export class Relay extends EventEmitter<RelayEvents> {
       driver.attachTun(tun, (error) => this.emit('lost', error));
       if (this.workers !== undefined) await this.startWorkers(this.workers, tun.name);
       this.startOnce.goOn();
-      // They came before those that wait in the interface's queue, which is read later.
-      driver.request((now) => {
-        for (const packet of left?.packets ?? []) this.machine.handlePacket(packet, 0, packet.length, now);
-      });
+      // They came before those that wait in the interface's queue, which is read in later turns.
+      const handling = inTurns(ports.clock, this.handleLeft(left?.packets ?? []));
+      if (handling !== undefined) await handling;
+      this.startOnce.goOn();
       this.interfaceConfig = new InterfaceConfig(tun.name, ports.tunnelHost, onWarning, () =>
         this.debounce.again(),
       );
@@ -210,19 +212,14 @@ export class Relay extends EventEmitter<RelayEvents> {
     }
   }
 
-  /** Some peers of the predecessor at each step. */
-  private *adopt(known: Iterable<KnownPeer>): Generator<void> {
-    let some: KnownPeer[] = [];
-    const adoptSome = (): void =>
-      this.driver.request((now) => (this.adoptedPeers += this.machine.adopt(some, now)));
-    for (const peer of known) {
-      some.push(peer);
-      if (some.length < ADOPTED_AT_ONCE) continue;
-      adoptSome();
-      some = [];
-      yield;
-    }
-    adoptSome();
+  private adopt(known: Iterable<KnownPeer>): Generator<void> {
+    return inSteps(known, ADOPTED_AT_ONCE, (some) =>
+      this.driver.request((now) => (this.adoptedPeers += this.machine.adopt(some, now))),
+    );
+  }
+
+  private handleLeft(packets: Iterable<Uint8Array>): Generator<void> {
+    return inSteps(packets, HANDLED_AT_ONCE, (some) => this.driver.handleLeft(some));
   }
 
   /** Socket and interface; of several workers, those of the first. */
@@ -504,6 +501,20 @@ const SETTINGS = [OWN_ADDRESS, ANNOUNCED];
 /** Routes for the same addresses that are not announced. */
 const HALVES = [parsePrefix('2001::/33')!, parsePrefix('2001:0:8000::/33')!].map(routeOf);
 const WITHDRAWN = [OWN_ADDRESS, ...HALVES];
+
+/** At most `most` of them at each step. */
+function* inSteps<T>(all: Iterable<T>, most: number, handle: (some: T[]) => void): Generator<void> {
+  let some: T[] = [];
+  for (const one of all) {
+    if (some.length === most) {
+      handle(some);
+      some = [];
+      yield;
+    }
+    some.push(one);
+  }
+  handle(some);
+}
 
 /** The source address of a relay's ICMPv6 errors: a global address, else a unique local one, which routers pass on too; else this link's. */
 function errorSource(addresses: readonly Ipv6[]): Ipv6 {
