@@ -57,31 +57,41 @@ export class Internet {
   private neighbours = 0;
 
   constructor() {
+    [this.backbone, this.server, this.relay, this.native] = this.lab.inOne(() => this.make());
+  }
+
+  private make(): [backbone: Namespace, server: Namespace, relay: Namespace, native: Namespace] {
     const { lab } = this;
-    this.backbone = lab.switch('backbone');
-    this.server = lab.host('server');
-    this.relay = lab.host('relay');
-    this.native = lab.host('native');
-    this.attach(this.server, 'wan', SERVER_ADDRESS, SERVER_SECONDARY);
-    this.attach(this.relay, 'wan', RELAY_ADDRESS);
-    lab.wire(this.relay, 'v6', ['2001:db8:2::1/64'], this.native, 'v6', [`${NATIVE_ADDRESS}/64`]);
-    lab.wire(this.relay, 'v6s', ['2001:db8:1::1/64'], this.server, 'v6', ['2001:db8:1::2/64']);
-    this.relay.sysctl('net.ipv6.conf.all.forwarding', '1');
-    this.native.ip('-6', 'route', 'add', 'default', 'via', '2001:db8:2::1');
-    this.server.ip('-6', 'route', 'add', 'default', 'via', '2001:db8:1::1');
+    const backbone = lab.switch('backbone');
+    const [server, relay, native] = [lab.host('server'), lab.host('relay'), lab.host('native')];
+    this.plugIn(backbone, server, 'wan', SERVER_ADDRESS, SERVER_SECONDARY);
+    this.plugIn(backbone, relay, 'wan', RELAY_ADDRESS);
+    lab.wire(relay, 'v6', ['2001:db8:2::1/64'], native, 'v6', [`${NATIVE_ADDRESS}/64`]);
+    lab.wire(relay, 'v6s', ['2001:db8:1::1/64'], server, 'v6', ['2001:db8:1::2/64']);
+    relay.sysctl('net.ipv6.conf.all.forwarding', '1');
+    native.ipBatch('route add default via 2001:db8:2::1');
+    server.ipBatch('route add default via 2001:db8:1::1');
+    return [backbone, server, relay, native];
   }
 
   /** Connects a host to the backbone. */
   attach(host: Namespace, name: string, ...addresses: string[]): void {
-    this.lab.connect(host, name, this.backbone, ...addresses.map((address) => `${address}/24`));
-    host.ipBatch(...BACKBONE.map((network) => `route replace ${network} dev ${name} src ${addresses[0]}`));
+    this.plugIn(this.backbone, host, name, ...addresses);
+  }
+
+  private plugIn(backbone: Namespace, host: Namespace, name: string, ...addresses: string[]): void {
+    this.lab.inOne(() => {
+      this.lab.connect(host, name, backbone, ...addresses.map((address) => `${address}/24`));
+      host.ipBatch(...BACKBONE.map((network) => `route replace ${network} dev ${name} src ${addresses[0]}`));
+    });
   }
 
   /** Adds a NAT, a LAN behind it and a client on the LAN. */
   site(name: string, behaviour: NatBehaviour, { undocumented, ...extras }: SiteOptions = {}): Site {
     const address = `${undocumented === true ? UNDOCUMENTED : '198.51.100'}.${this.sites + 1}`;
-    return this.makeSite(name, address, { behaviour, ...extras }, (nat) =>
-      this.attach(nat, OUTSIDE, address),
+    const kind = { behaviour, ...extras };
+    return this.lab.inOne(() =>
+      this.makeSite(name, address, kind, (nat) => this.attach(nat, OUTSIDE, address)),
     );
   }
 
@@ -89,22 +99,27 @@ export class Internet {
   nest(outer: Site, name: string, behaviour: NatBehaviour, extras: NatExtras = {}): Site {
     const last = 100 + this.sites;
     const address = `${outer.network}.${last}`;
-    return this.makeSite(name, address, { behaviour, ...extras }, (nat) =>
-      this.join(outer, nat, last, OUTSIDE),
+    const kind = { behaviour, ...extras };
+    return this.lab.inOne(() =>
+      this.makeSite(name, address, kind, (nat) => this.join(outer, nat, last, OUTSIDE)),
     );
   }
 
   /** Adds a client to a site's LAN. */
   neighbour(site: Site): Namespace {
-    const host = this.lab.host(`neighbour-${++this.neighbours}`);
-    this.join(site, host, 2 + this.neighbours);
-    return host;
+    return this.lab.inOne(() => {
+      const host = this.lab.host(`neighbour-${++this.neighbours}`);
+      this.join(site, host, 2 + this.neighbours);
+      return host;
+    });
   }
 
   /** Connects a host to a site's LAN. `last`: the last octet of its address. */
   join(site: Site, host: Namespace, last: number, name = 'eth'): void {
-    this.lab.connect(host, name, site.lan, `${site.network}.${last}/24`);
-    host.ip('route', 'add', 'default', 'via', `${site.network}.1`);
+    this.lab.inOne(() => {
+      this.lab.connect(host, name, site.lan, `${site.network}.${last}/24`);
+      host.ipBatch(`route add default via ${site.network}.1`);
+    });
   }
 
   private makeSite(

@@ -1,10 +1,8 @@
+import { Builder } from './builder.ts';
 import { sweepAfterwards } from './janitor.ts';
-import { Namespace } from './namespace.ts';
-import { execute } from './process.ts';
+import { Namespace, removeAll } from './namespace.ts';
 
-const NO_FILTER = ['arptables', 'iptables', 'ip6tables'].map(
-  (filter) => `net.bridge.bridge-nf-call-${filter}=0`,
-);
+const FILTERS = ['arptables', 'iptables', 'ip6tables'];
 
 /**
  * Hosts in network namespaces and the wires between them. Names are unique to the process, so that labs do not disturb
@@ -13,6 +11,7 @@ const NO_FILTER = ['arptables', 'iptables', 'ip6tables'].map(
 export class Lab {
   private readonly prefix: string;
   private readonly namespaces: Namespace[] = [];
+  private readonly builder = new Builder();
   private wires = 0;
 
   constructor() {
@@ -25,28 +24,39 @@ export class Lab {
     return this.namespaces;
   }
 
+  /** Makes what `build` adds to this lab, much faster than piece by piece. */
+  inOne<T>(build: () => T): T {
+    return this.builder.inOne(build);
+  }
+
   /** A new host. `name`: for messages; unique within the lab. */
   host(name: string): Namespace {
-    const namespace = Namespace.create(`${this.prefix}-${name}`);
-    this.namespaces.push(namespace);
-    return namespace;
+    return this.inOne(() => {
+      const namespace = Namespace.create(`${this.prefix}-${name}`, this.builder);
+      this.namespaces.push(namespace);
+      return namespace;
+    });
   }
 
   /** A switch: a namespace with a bridge, to which {@link connect} connects hosts. */
   switch(name: string): Namespace {
-    const namespace = this.host(name);
-    // A switch does not filter. Without the module br_netfilter these settings do not exist.
-    namespace.execute('sysctl', '-eqw', ...NO_FILTER);
-    namespace.ipBatch('link add bridge type bridge forward_delay 0', 'link set bridge up');
-    return namespace;
+    return this.inOne(() => {
+      const namespace = this.host(name);
+      // A switch does not filter. Without the module br_netfilter these settings do not exist.
+      for (const filter of FILTERS) namespace.sysctlIfPresent(`net.bridge.bridge-nf-call-${filter}`, '0');
+      namespace.ipBatch('link add bridge type bridge forward_delay 0', 'link set bridge up');
+      return namespace;
+    });
   }
 
   /** Connects a host to a switch by a new interface. Addresses with their prefix lengths. */
   connect(host: Namespace, name: string, to: Namespace, ...addresses: string[]): void {
     const port = `p${(this.wires++).toString(36)}`;
-    makeWire(host, name, to, port);
-    to.ipBatch(`link set ${port} master bridge`, `link set ${port} up`);
-    bringUp(host, name, addresses);
+    this.inOne(() => {
+      this.makeWire(host, name, to, port);
+      to.ipBatch(`link set ${port} master bridge`, `link set ${port} up`);
+      bringUp(host, name, addresses);
+    });
   }
 
   /** A wire between two hosts. */
@@ -58,38 +68,27 @@ export class Lab {
     bName: string,
     bAddresses: string[],
   ): void {
-    makeWire(a, aName, b, bName);
-    bringUp(a, aName, aAddresses);
-    bringUp(b, bName, bAddresses);
+    this.inOne(() => {
+      this.makeWire(a, aName, b, bName);
+      bringUp(a, aName, aAddresses);
+      bringUp(b, bName, bAddresses);
+    });
   }
 
   async remove(): Promise<void> {
-    await Promise.all(this.namespaces.splice(0).map((namespace) => namespace.remove()));
+    await removeAll(this.namespaces.splice(0));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.remove();
   }
+
+  private makeWire(a: Namespace, aName: string, b: Namespace, bName: string): void {
+    this.builder.addWire(`link add ${aName} netns ${a.name} type veth peer name ${bName} netns ${b.name}`);
+  }
 }
 
 let labs = 0;
-
-function makeWire(a: Namespace, aName: string, b: Namespace, bName: string): void {
-  execute('ip', [
-    'link',
-    'add',
-    aName,
-    'netns',
-    a.name,
-    'type',
-    'veth',
-    'peer',
-    'name',
-    bName,
-    'netns',
-    b.name,
-  ]);
-}
 
 function bringUp(host: Namespace, name: string, addresses: readonly string[]): void {
   const adding = addresses.map(
