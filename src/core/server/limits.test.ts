@@ -19,13 +19,13 @@ function flood(rig: ServerRig, seconds: number, perMillisecond: number, act: (co
 }
 
 describe('limits of a server', () => {
-  test('a million solicitations from one address get 3,000 answers a second', () => {
+  test('20,000 solicitations a second from one address get 3,000 answers a second', () => {
     const rig = new ServerRig();
     const request = solicitation();
-    flood(rig, 10, 100, () => rig.receive(ATTACKER, request));
+    flood(rig, 10, 20, () => rig.receive(ATTACKER, request));
     expect(rig.sent.length).toBeGreaterThan(49_000);
     expect(rig.sent.length).toBeLessThan(50_200);
-    const dropped = 1_000_000 - rig.sent.length;
+    const dropped = 200_000 - rig.sent.length;
     expect(rig.machine.counters.droppedAnswerLimit).toBe(dropped);
     expect(reached(rig.machine, 'answers')).toEqual([dropped, '198.51.100.66']);
   });
