@@ -22,6 +22,17 @@
  */
 #define IN_ORDER() asm volatile("" ::: "memory")
 
+/*
+ * The entry of an array or a hash table with this number. The number is negated twice: for the same reason. The verifiers of such kernels
+ * forget the value of a negated number, and then permit writes to the rest of the eight octets in which it lies on the stack.
+ */
+#define ENTRY(map, number)                                        \
+	({                                                            \
+		__u32 key_ = (number);                                    \
+		asm volatile("%0 = -%0\n\t%0 = -%0" : "+r"(key_));        \
+		bpf_map_lookup_elem(map, &key_);                          \
+	})
+
 /* Passes the packet to the next program on this interface: TCX_NEXT, or with clsact the next filter. */
 #define GO_ON TC_ACT_UNSPEC
 

@@ -19,7 +19,7 @@ struct {
 
 static __always_inline void count(__u32 counter, __u64 packets)
 {
-	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+	__u64 *value = ENTRY(&counters, counter);
 	if (value)
 		*value += packets;
 }

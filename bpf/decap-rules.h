@@ -54,8 +54,7 @@ static __noinline bool is_source(__u32 address)
 {
 #pragma unroll
 	for (__u32 i = 0; i < MAX_UPLINKS; i++) {
-		__u32 at = i;
-		struct uplink *uplink = bpf_map_lookup_elem(&uplinks, &at);
+		struct uplink *uplink = ENTRY(&uplinks, i);
 
 		if (uplink && uplink->source == address)
 			return address;
@@ -69,7 +68,7 @@ static __noinline bool is_source(__u32 address)
  */
 static __always_inline bool is_arrival(const struct uplink *uplink, __u32 ifindex, __u32 address)
 {
-	if (ifindex != uplink->ifindex && !bpf_map_lookup_elem(&arrivals, &ifindex))
+	if (ifindex != uplink->ifindex && !ENTRY(&arrivals, ifindex))
 		return false;
 	return address == uplink->source || is_source(address);
 }
@@ -77,8 +76,7 @@ static __always_inline bool is_arrival(const struct uplink *uplink, __u32 ifinde
 /* Whether the datagram is from the address and port of the peer to a local address, and the local port, by which it is reached: CL-45, R-21 */
 static __always_inline bool is_from(const struct peer *peer, const struct outer *outer, __u32 ifindex)
 {
-	__u32 uplink_at = peer->route & ROUTE_UPLINK;
-	struct uplink *uplink = bpf_map_lookup_elem(&uplinks, &uplink_at);
+	struct uplink *uplink = ENTRY(&uplinks, peer->route & ROUTE_UPLINK);
 
 	return uplink && peer->address == outer->ip.saddr && peer->port == outer->udp.source && peer->local_port == outer->udp.dest &&
 	       is_arrival(uplink, ifindex, outer->ip.daddr);

@@ -183,7 +183,7 @@ int decap_xdp(struct xdp_md *ctx)
 	/* The whole frame: drivers give only a part of a longer one. */
 	if (inner->nexthdr != IPPROTO_TCP || !is_one_packet(outer, inner, end - (void *)outer) || packet_length(inner) > TUNNEL_MTU)
 		return XDP_PASS;
-	driver = bpf_map_lookup_elem(&drivers, &ifindex);
+	driver = ENTRY(&drivers, ifindex);
 	if (!driver || !is_address_of(driver, ethernet))
 		return XDP_PASS;
 	peer = bpf_map_lookup_elem(&peers, &inner->saddr);

@@ -43,7 +43,7 @@ struct {
 /* Each processor has a queue of its own, so packets of a connection keep their order as long as they come to one processor, as without the pair. */
 static __always_inline struct pair_queue *queue_of(__u32 at)
 {
-	return bpf_map_lookup_elem(&pair_queues, &at);
+	return ENTRY(&pair_queues, at);
 }
 
 /* The longest TCP header. */
@@ -136,7 +136,7 @@ static __noinline __u32 pair_queue_for(struct __sk_buff *skb, __u32 at, const st
 	if (number >= uplink->pair_queues)
 		number %= uplink->pair_queues ?: 1;
 	queue = queue_of(number);
-	look = bpf_map_lookup_elem(&pair_looks, &number);
+	look = ENTRY(&pair_looks, number);
 	if (!queue || !look)
 		return 0;
 	way = way_through(queue, look, uplink, packets, units);
@@ -211,7 +211,7 @@ int merged(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	number--;
 	queue = queue_of(number);
-	look = bpf_map_lookup_elem(&pair_looks, &number);
+	look = ENTRY(&pair_looks, number);
 	if (queue && look) {
 		__sync_fetch_and_add(&queue->arrived, packets);
 		queue->arrived_at = bpf_ktime_get_coarse_ns() >> UNIT_SHIFT;

@@ -51,8 +51,11 @@ static __always_inline __u8 follow_offer(const struct offer *offer, __u64 now)
 	return OFFER_KNOWN;
 }
 
-/* Follows the offer at an offset of the frame, and writes the result there. False: there is none. */
-static __noinline bool follow_offer_at(struct __sk_buff *skb, __u32 at, __u64 now)
+/*
+ * Follows the offer at an offset of the frame, and writes the result there. False: there is none. Not static, so that the verifier looks at it
+ * once instead of once for each offer: that of 6.1 gives up on so many branches, if the user has no CAP_PERFMON.
+ */
+__noinline bool follow_offer_at(struct __sk_buff *skb, __u32 at, __u64 now)
 {
 	struct offer offer;
 	__u8 result;

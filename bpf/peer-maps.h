@@ -118,8 +118,8 @@ static __always_inline bool is_served(const struct in6_addr *address)
 /* Whether peers are reached by this local port. */
 static __always_inline bool is_own_port(__be16 port)
 {
-	__u32 number = bpf_ntohs(port), word = number >> PORTS_SHIFT;
-	__u64 *bits = bpf_map_lookup_elem(&ports, &word);
+	__u32 number = bpf_ntohs(port);
+	__u64 *bits = ENTRY(&ports, number >> PORTS_SHIFT);
 
 	return bits && (*bits >> (number & ((1 << PORTS_SHIFT) - 1)) & 1);
 }

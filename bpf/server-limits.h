@@ -80,13 +80,11 @@ static __always_inline bool take_here(__u32 kind, __u32 key, __u64 cost, __u64 n
 {
 	__u64 before, parts, at, elapsed, *bucket;
 	struct budget *budget;
-	__u32 place;
 
 	if (kind >= BUDGETS)
 		return false;
-	place = kind * BUCKETS + key % BUCKETS;
-	budget = bpf_map_lookup_elem(&budgets, &kind);
-	bucket = bpf_map_lookup_elem(&buckets, &place);
+	budget = ENTRY(&budgets, kind);
+	bucket = ENTRY(&buckets, kind * BUCKETS + key % BUCKETS);
 	if (!budget || !bucket)
 		return false;
 #pragma unroll
@@ -167,8 +165,7 @@ static __noinline bool take_fairly(const struct server_config *c, struct payment
  */
 static __noinline int limited(const struct server_config *c, __u32 limit, __u32 address)
 {
-	__u32 at = limit * LIMIT_SLOTS + hash(c, address, limit) % LIMIT_SLOTS;
-	struct limit_hit *hit = bpf_map_lookup_elem(&limit_hits, &at);
+	struct limit_hit *hit = ENTRY(&limit_hits, limit * LIMIT_SLOTS + hash(c, address, limit) % LIMIT_SLOTS);
 
 	if (!hit)
 		return 0;
