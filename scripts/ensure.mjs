@@ -53,6 +53,7 @@ const LONG_TESTS = {
   umoci: 'umoci',
   'qemu-aarch64-static': 'qemu-user-static',
   man: 'man-db',
+  apparmor_parser: 'apparmor',
   bird: 'bird2',
   prometheus: 'prometheus',
   promtool: 'prometheus',
