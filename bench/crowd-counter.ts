@@ -10,8 +10,14 @@ const HANDLE = 1;
 /** Where packets arrive. */
 export const [AT_CLIENTS, AT_NATIVE] = [0, 1];
 
-/** Loads and attaches the programs; returns the table of arrivals. */
-export function watchArrivals(path: string): number {
+/** Numbers of the programs' maps. */
+export interface ArrivalMaps {
+  readonly packets: number;
+  readonly lastAt: number;
+}
+
+/** Loads and attaches the programs. */
+export function watchArrivals(path: string): ArrivalMaps {
   const lib = libbpf();
   const loaded = lib.openFile(path, 0);
   if (loaded === 0) throw new Error(`${path} cannot be opened`);
@@ -23,26 +29,36 @@ export function watchArrivals(path: string): number {
     const ifindex = Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8'));
     attach(check(program, lib.programFd(lib.findProgram(loaded, program))), ifindex, 'ingress', HANDLE);
   }
-  return check('arrived', lib.mapFd(lib.findMap(loaded, 'arrived')));
+  const mapOf = (name: string): number => check(name, lib.mapFd(lib.findMap(loaded, name)));
+  return { packets: mapOf('arrived'), lastAt: mapOf('arrived_at') };
+}
+
+export interface ArrivalCounter {
+  readonly count: () => number;
+  /** When the last packet arrived, by the clock of `process.hrtime`. */
+  readonly lastAt: () => bigint;
 }
 
 /** Counts arrivals at a place, of clients in these lanes; all lanes by default. */
 export function arrivalCounter(
-  arrivals: number,
+  maps: ArrivalMaps,
   where: number,
   lanes = [...Array(LANES).keys()],
-): () => number {
+): ArrivalCounter {
   const lib = libbpf();
   const [key, value] = [new Memory(4), new Memory(8)];
-  const one = (lane: number): number => {
-    key.view.setUint32(0, where * LANES + lane, true);
-    check('bpf_map_lookup_elem', lib.lookup(arrivals, key.address, value.address));
-    return Number(value.view.getBigUint64(0, true));
+  const read = (map: number, slot: number): bigint => {
+    key.view.setUint32(0, slot, true);
+    check('bpf_map_lookup_elem', lib.lookup(map, key.address, value.address));
+    return value.view.getBigUint64(0, true);
   };
-  return () => lanes.reduce((sum, lane) => sum + one(lane), 0);
+  return {
+    count: () => lanes.reduce((sum, lane) => sum + Number(read(maps.packets, where * LANES + lane)), 0),
+    lastAt: () => read(maps.lastAt, where),
+  };
 }
 
 /** Leaves the processor to others for a moment. */
-export function rest(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0.2);
+export function rest(ms = 0.2): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

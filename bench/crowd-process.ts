@@ -5,10 +5,11 @@
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { AT_CLIENTS, AT_NATIVE, arrivalCounter, rest, watchArrivals } from './crowd-counter.ts';
+import type { Bursts } from './crowd-bursts.ts';
 import type { Load, Meeting, Place, Sent, Share } from './crowd-worker.ts';
 
 /** A task of the crowd, for this many threads. */
-export type Task = (Meeting | Load) & { readonly generators: number };
+export type Task = (Meeting | Load | Bursts) & { readonly generators: number };
 
 export interface Crossing {
   readonly sent: number;
@@ -29,8 +30,8 @@ process.on('SIGUSR2', () => {
 process.stdout.write('ready\n');
 
 async function perform(task: Task & Place): Promise<Crossing> {
-  const isUp = task.kind === 'load' && (task.way === 'up' || task.way === 'plain-up');
-  const count = arrivalCounter(arrivals, isUp ? AT_NATIVE : AT_CLIENTS);
+  const isUp = task.kind !== 'meet' && (task.way === 'up' || task.way === 'plain-up');
+  const { count } = arrivalCounter(arrivals, isUp ? AT_NATIVE : AT_CLIENTS);
   const before = count();
   const of = task.generators;
   const all = await Promise.all(Array.from({ length: of }, (_, nth) => ask(nth, { ...task, nth, of })));

@@ -1,6 +1,9 @@
 /** One of the threads that send the crowd's packets: it gets tasks as messages, and answers each with the number of packets it sent. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { AT_CLIENTS, LANES, arrivalCounter, rest } from './crowd-counter.ts';
+import { measureBursts } from './crowd-bursts.ts';
+import type { Bursts } from './crowd-bursts.ts';
+import { AT_CLIENTS, AT_NATIVE, LANES, arrivalCounter, rest } from './crowd-counter.ts';
+import type { ArrivalMaps } from './crowd-counter.ts';
 import { BURST, openSender } from './crowd-packets.ts';
 import type { PacketSender, Way } from './crowd-packets.ts';
 
@@ -24,7 +27,7 @@ export interface Load {
 }
 
 /** A task of one thread: the `nth` of `of`, which share the clients. */
-export type Share = (Meeting | Load) & Place & { readonly nth: number; readonly of: number };
+export type Share = (Meeting | Load | Bursts) & Place & { readonly nth: number; readonly of: number };
 
 /** The host at the other end of all packets. */
 export interface Place {
@@ -47,18 +50,23 @@ const PATIENCE_MS = 100;
  */
 const STRIDE = 618_970_019;
 
-const { arrivals } = workerData as { readonly arrivals: number };
+const { arrivals } = workerData as { readonly arrivals: ArrivalMaps };
 const senders = new Map<string, PacketSender>();
 
 parentPort!.on('message', (share: Share) => {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-  parentPort!.postMessage(share.kind === 'meet' ? meet(share) : load(share));
+  parentPort!.postMessage(perform(share));
 });
+
+function perform(share: Share): Sent {
+  if (share.kind === 'meet') return meet(share);
+  return share.kind === 'load' ? load(share) : burst(share);
+}
 
 function meet({ from, to, seconds, nth, of, host }: Meeting & Share): Sent {
   const sender = senderOf('down', 128, host);
   const lanes = [...Array(LANES).keys()].filter((lane) => lane % of === nth);
-  const count = arrivalCounter(arrivals, AT_CLIENTS, lanes);
+  const { count } = arrivalCounter(arrivals, AT_CLIENTS, lanes);
   const [begun, before] = [performance.now(), count()];
   // `of` divides the number of lanes, so a client's lane tells its thread.
   let next = from + ((nth - (from % of) + of) % of);
@@ -80,22 +88,36 @@ function meet({ from, to, seconds, nth, of, host }: Meeting & Share): Sent {
 }
 
 function load({ way, clients, size, perSecond, seconds, nth, of, host }: Load & Share): Sent {
-  const sender = senderOf(way, size, host);
+  const sendSome = inTurn(senderOf(way, size, host), clients, nth % clients);
   const begun = performance.now();
-  let [sent, at] = [0, nth % clients];
+  let sent = 0;
   for (let ms = 0; ms < seconds * 1_000; ms = performance.now() - begun) {
     if (perSecond > 0 && sent > (ms / 1_000) * (perSecond / of)) {
       rest();
       continue;
     }
+    sendSome();
+    sent += BURST;
+  }
+  return { sent, took: (performance.now() - begun) / 1_000 };
+}
+
+function burst(bursts: Bursts & Share): Sent {
+  const { way, clients, size, host } = bursts;
+  const sendSome = inTurn(senderOf(way, size, host), clients, 0);
+  return measureBursts(bursts, sendSome, arrivalCounter(arrivals, way === 'up' ? AT_NATIVE : AT_CLIENTS));
+}
+
+/** Sends {@link BURST} packets, each of another client. */
+function inTurn(sender: PacketSender, clients: number, first: number): () => void {
+  let at = first;
+  return () => {
     for (let i = 0; i < BURST; i++) {
       sender.add(at);
       at = (at + STRIDE) % clients;
     }
     sender.flush();
-    sent += BURST;
-  }
-  return { sent, took: (performance.now() - begun) / 1_000 };
+  };
 }
 
 function senderOf(way: Way, size: number, host: string): PacketSender {

@@ -24,6 +24,14 @@ struct {
 	__type(value, __u64);
 } arrived SEC(".maps");
 
+/* When the last packet arrived, ns. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u64);
+} arrived_at SEC(".maps");
+
 struct bubble {
 	struct ethhdr ethernet;
 	struct iphdr ip;
@@ -35,9 +43,12 @@ static __always_inline int count(__u32 where, __u32 client)
 {
 	__u32 slot = where * LANES + client % LANES;
 	__u64 *packets = bpf_map_lookup_elem(&arrived, &slot);
+	__u64 *at = bpf_map_lookup_elem(&arrived_at, &where);
 
 	if (packets)
 		__sync_fetch_and_add(packets, 1);
+	if (at)
+		*at = bpf_ktime_get_ns();
 	return TC_ACT_SHOT;
 }
 

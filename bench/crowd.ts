@@ -24,6 +24,7 @@ import {
   PLAIN,
   RELAY_PORT,
 } from './crowd-addresses.ts';
+import type { Bursts } from './crowd-bursts.ts';
 import type { Crossing, Task } from './crowd-process.ts';
 import type { Way } from './crowd-packets.ts';
 import type { Direction } from './iperf.ts';
@@ -52,6 +53,8 @@ export interface LoadOptions {
   /** As many as possible by default. */
   readonly perSecond?: number;
 }
+
+export type BurstOptions = Pick<Bursts, 'clients' | 'size' | 'packets' | 'times'>;
 
 export class Crowd {
   readonly net: Internet;
@@ -141,6 +144,13 @@ export class Crowd {
     return this.perform({ kind: 'load', way, ...normal, ...options });
   }
 
+  /** The program is stopped while each burst is sent. `seconds`: that it took for all of them. */
+  async burst(direction: Direction, options: BurstOptions): Promise<Crossing> {
+    this.net.relay.ip('link', 'set', 'dev', 'teredo', 'txqueuelen', String(2 * options.packets));
+    const program = this.relay.pid;
+    return await this.perform({ kind: 'bursts', way: direction, generators: 1, program, ...options });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     rmSync(this.folder, { recursive: true, force: true });
     await this.net[Symbol.asyncDispose]();
@@ -148,7 +158,9 @@ export class Crowd {
 
   private async perform(task: Task): Promise<Crossing> {
     writeFileSync(taskFile(this.folder), JSON.stringify({ ...task, host: this.host }));
-    return JSON.parse(await this.crowd.ask(task.seconds * 1_000 + 20_000)) as Crossing;
+    return JSON.parse(
+      await this.crowd.ask(('seconds' in task ? task.seconds * 1_000 : 0) + 20_000),
+    ) as Crossing;
   }
 }
 

@@ -1,9 +1,14 @@
 /**
- * A server, a relay and a client on the user path with one worker and with two. The sender needs a processor, too: on a machine with two, the answers or
- * packets per second say how well three threads share them. The time of the busiest thread for an answer or packet of all says what the workers would
- * do on processors of their own. It is measured with the same load for each worker, because larger batches cost less.
+ * A server, a relay and a client on the user path with one worker and with two. A sender needs a processor, too, and a machine may have only two.
+ *
+ * - Relay and client are stopped while a burst is sent that waits in their queues (crowd-bursts.ts). Then the workers have all processors. (With a
+ *   sender beside them, its bursts were divided: each of two workers read a few packets at a time, one worker all. And the sender took the processor
+ *   of one of them, whose packets were lost.)
+ * - For a server the time of its busiest thread for an answer of all says what the workers would do on processors of their own. It is measured with the
+ *   same load for each worker, because larger batches cost less.
  */
 import { Crowd } from './crowd.ts';
+import type { BurstOptions } from './crowd.ts';
 import type { Direction } from './iperf.ts';
 import {
   clientWorkersCost,
@@ -23,10 +28,14 @@ const COUNTS = [1, 2] as const;
 const SOURCES = 128;
 /** Solicitations per second and worker. */
 const PACE = 40_000;
-/** Clients of the relay, and peers of the client. */
-const CLIENTS = 128;
-/** Packets per second and worker of relay and client. */
-const RELAY_PACE = 30_000;
+/** A relay's clients are divided by a hash: of 1,024 a worker of two has 48 to 52 % in most cases, of 128 it would have 45 to 55 %. */
+const CLIENTS = 1_024;
+/** They are divided equally. */
+const PEERS = 128;
+/** In each second of a measurement. */
+const BURSTS = 20;
+/** 15 to 20 ms' work of one worker. The buffer of one socket holds 3,600. */
+const BURST_PACKETS = 2_560;
 const SIZE = 1_280;
 
 export const workers: Row = async (order) => {
@@ -60,23 +69,25 @@ async function ofServer(order: Order): Promise<void> {
 }
 
 async function ofRelay(order: Order): Promise<void> {
-  await ofCrowd(order, (count) => Crowd.open('user', [], count), relayWorkersCost, relayWorkersRate);
+  await ofCrowd(order, CLIENTS, (count) => Crowd.open('user', [], count), relayWorkersCost, relayWorkersRate);
 }
 
 /** A client with so many peers, each at an address of its own. */
 async function ofClient(order: Order): Promise<void> {
-  await ofCrowd(order, (count) => Crowd.openClient(count), clientWorkersCost, clientWorkersRate);
+  await ofCrowd(order, PEERS, (count) => Crowd.openClient(count), clientWorkersCost, clientWorkersRate);
 }
 
 type Name = (direction: Direction, workers: number) => string;
 
 async function ofCrowd(
   { alternations, seconds, results, say, watch }: Order,
+  clients: number,
   open: (count: number) => Promise<Crowd>,
   costOf: Name,
   rateOf: Name,
 ): Promise<void> {
   await using all = new Together();
+  const bursts: BurstOptions = { clients, size: SIZE, packets: BURST_PACKETS, times: BURSTS * seconds };
   const crowds = [];
   for (const count of COUNTS) crowds.push({ count, crowd: all.use(await open(count)) });
   for (let nth = 0; nth <= alternations; nth++)
@@ -84,17 +95,12 @@ async function ofCrowd(
     for (const { count, crowd } of crowds)
       for (const direction of ['up', 'down'] as const) {
         say(`${nth} of ${alternations}: ${direction}, workers ${count}`);
-        await crowd.meet(0, CLIENTS); // a client counts as heard for 30 s
+        await crowd.meet(0, clients); // a client counts as heard for 30 s
         const before = threadTimes(crowd.relay);
-        const { value: paced } = await watch.during(() => load(crowd, direction, count * RELAY_PACE));
+        const { value } = await watch.during(() => crowd.burst(direction, bursts));
         const busiest = busiestSince(before, crowd.relay);
-        const { value: full } = await watch.during(() => load(crowd, direction, 0));
         if (nth === 0) continue;
-        results.add(costOf(direction, count), 'user', (busiest * 1e6) / paced.arrived);
-        results.add(rateOf(direction, count), 'user', full.arrived / full.seconds);
+        results.add(costOf(direction, count), 'user', (busiest * 1e6) / value.arrived);
+        results.add(rateOf(direction, count), 'user', value.arrived / value.seconds);
       }
-
-  function load(crowd: Crowd, direction: Direction, perSecond: number) {
-    return crowd.load(direction, { seconds, clients: CLIENTS, size: SIZE, perSecond });
-  }
 }

@@ -37,11 +37,11 @@ export const workersCost = (workers: number): string =>
   `server, ${workers} ${workers > 1 ? 'workers' : 'worker'}, us of its busiest thread an answer of all`;
 const WITH_PEERS = { up: 'from peers', down: 'to peers' } as const;
 export const relayWorkersRate = (direction: Direction, workers: number): string =>
-  `relay, ${workers} ${workers > 1 ? 'workers' : 'worker'}, ${THROUGH[direction]}, packets/s beside the generator`;
+  `relay, ${workers} ${workers > 1 ? 'workers' : 'worker'}, ${THROUGH[direction]}, packets/s while nothing is sent`;
 export const relayWorkersCost = (direction: Direction, workers: number): string =>
   `relay, ${workers} ${workers > 1 ? 'workers' : 'worker'}, ${THROUGH[direction]}, us of its busiest thread a packet of all`;
 export const clientWorkersRate = (direction: Direction, workers: number): string =>
-  `client, ${workers} ${workers > 1 ? 'workers' : 'worker'}, ${WITH_PEERS[direction]}, packets/s beside the generator`;
+  `client, ${workers} ${workers > 1 ? 'workers' : 'worker'}, ${WITH_PEERS[direction]}, packets/s while nothing is sent`;
 export const clientWorkersCost = (direction: Direction, workers: number): string =>
   `client, ${workers} ${workers > 1 ? 'workers' : 'worker'}, ${WITH_PEERS[direction]}, us of its busiest thread a packet of all`;
 export const SERVER_PROGRAM = 'server program, ns a run';

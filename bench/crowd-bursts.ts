@@ -1,0 +1,77 @@
+/**
+ * Measures a program while nothing is sent: it is stopped while packets are sent, which wait in its queues, and then goes on. So the sender needs no
+ * processor beside it, and all its threads always have enough to do.
+ */
+import { readFileSync } from 'node:fs';
+import { rest } from './crowd-counter.ts';
+import type { ArrivalCounter } from './crowd-counter.ts';
+import { BURST } from './crowd-packets.ts';
+import type { Way } from './crowd-packets.ts';
+
+/** Packets of these clients in turn. */
+export interface Bursts {
+  readonly kind: 'bursts';
+  readonly way: Way;
+  readonly clients: number;
+  readonly size: number;
+  /** Of each burst. They have to fit into the program's queues. */
+  readonly packets: number;
+  readonly times: number;
+  /** The number of the program's process. */
+  readonly program: number;
+}
+
+/** After this time without an arrival, packets that have not arrived are lost. */
+const PATIENCE_MS = 50;
+/** Between looks at the arrivals, so that the looks take nearly no processor time. */
+const LOOK_MS = 2;
+
+/** `sendSome`: sends {@link BURST} packets. Returns the seconds that the program took: of each burst until its last arrival. */
+export function measureBursts(
+  { packets, times, program }: Bursts,
+  sendSome: () => void,
+  arrivals: ArrivalCounter,
+): { readonly sent: number; readonly took: number } {
+  let [sent, took] = [0, 0];
+  for (let nth = 0; nth < times; nth++) {
+    const before = arrivals.count();
+    let queued = 0;
+    const begun = stoppedWhile(program, () => {
+      for (; queued < packets; queued += BURST) {
+        sendSome();
+        rest(); // the kernel takes them to the queues
+      }
+    });
+    waitFor(before + queued, arrivals);
+    took += Math.max(0, Number(arrivals.lastAt() - begun) / 1e9);
+    sent += queued;
+  }
+  return { sent, took };
+}
+
+/** Returns when the program went on. */
+function stoppedWhile(program: number, work: () => void): bigint {
+  let end = 0n;
+  process.kill(program, 'SIGSTOP');
+  try {
+    while (!isStopped(program)) rest();
+    work();
+  } finally {
+    end = process.hrtime.bigint(); // before the program can take this thread's processor
+    process.kill(program, 'SIGCONT');
+  }
+  return end;
+}
+
+function isStopped(program: number): boolean {
+  return readFileSync(`/proc/${program}/stat`, 'utf8').split(') ')[1]!.startsWith('T');
+}
+
+function waitFor(all: number, arrivals: ArrivalCounter): void {
+  let [seen, progress] = [-1, performance.now()];
+  while (seen < all && performance.now() - progress < PATIENCE_MS) {
+    rest(LOOK_MS);
+    const count = arrivals.count();
+    if (count !== seen) [seen, progress] = [count, performance.now()];
+  }
+}
