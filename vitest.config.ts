@@ -35,6 +35,10 @@ const WORKERS_ALL = [
   'test/kernel/{gateway-restarts,hole-punching,host-relay-nat}.test.ts',
   'test/interop/combinations.test.ts',
 ];
+/** The same alone: attacks on a client, or with one in the middle. */
+const WORKERS_ALONE_ALL = [
+  'test/attack/{client,client-advertisements,client-peers,hostile-bytes,nat-traversal,neighbour,newcomers}.test.ts',
+];
 /** Tests whose roles choose the kernel path themselves: once more with a program in the drivers. */
 const ON_KERNEL_PATH = ['test/kernel/{drain,outer-checksums}.test.ts'];
 const ON_KERNEL_PATH_ALL = [
@@ -71,6 +75,7 @@ const real = {
 // Some of these tests wait for programs. By default vitest would use one of two processors.
 const memory = { maxWorkers: 3, testTimeout: 60_000 };
 const alone = { ...real, maxWorkers: 1 };
+const WORKERS_ENV = { TEREDO_TEST_WORKERS: '8' };
 const KERNEL_PATH_ENV = { TEREDO_TEST_DATA_PATH: 'kernel' };
 /** With a program in the drivers (adr/0034); at tc alone, with merging behind it (adr/0036). */
 const XDP_ENV = { ...KERNEL_PATH_ENV, TEREDO_TEST_XDP: 'on' };
@@ -129,7 +134,16 @@ export default defineConfig({
               },
             },
             { test: { name: 'kernel path', include: KERNEL_PATH_ALL, env: MERGE_ENV, ...real } },
-            { test: { name: 'workers', include: WORKERS_ALL, env: { TEREDO_TEST_WORKERS: '8' }, ...real } },
+            {
+              test: {
+                ...alone,
+                name: 'alone, workers',
+                sequence: { groupOrder: 5 },
+                include: WORKERS_ALONE_ALL,
+                env: WORKERS_ENV,
+              },
+            },
+            { test: { name: 'workers', include: WORKERS_ALL, env: WORKERS_ENV, ...real } },
           ]
         : []),
       {
