@@ -5,7 +5,7 @@ import type { Carried } from '../core/offload/carried.ts';
 import type { CarriedIn, OuterSource, OuterWay } from '../core/offload/carrier.ts';
 import { CarryingWorker } from '../core/offload/carrying-worker.ts';
 import type { SocketId } from '../core/socket-id.ts';
-import { DESTINATION, SOURCE, fromHex, toHex } from '../wire/index.ts';
+import { DESTINATION, IPV6_HEADER, SOURCE, fromHex, toHex } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import type { PeerCarrier } from './machine-node.ts';
 import type { SeededEntropy } from './seeded-entropy.ts';
@@ -93,6 +93,7 @@ export class SimWorkers implements PeerCarrier {
   }
 
   carryIn(b: Uint8Array, start: number, end: number, from: OuterSource, now: number): CarriedIn {
+    if (end - start < IPV6_HEADER) return 'left';
     const worker = this.workerOf.get(toHex(b, start + SOURCE, start + SOURCE + 16));
     if (worker === undefined) return 'left';
     const { address, port, tos } = from;

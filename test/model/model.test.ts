@@ -23,6 +23,8 @@ describe('random worlds with a kernel path keep the invariants, and recover', ()
 describe('random worlds with clients of several workers keep the invariants, and recover', () => {
   for (const [i, seed] of seeds(WORLDS).entries())
     test(`seed ${seed}`, () => withSeed(seed, () => live(seed, true, WORKERS[i % WORKERS.length])));
+
+  test('seed 50: a datagram without a whole IPv6 header', () => withSeed(50, () => live(50, true, 2)));
 });
 
 /** Checks the invariants during the run. At the end, after all faults are over, each client that can be reached must be reached. */
