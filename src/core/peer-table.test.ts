@@ -47,7 +47,6 @@ describe('PeerTable', () => {
     }
     expect(seen).toBe(1);
     expect(steps).toBeGreaterThan(2 * Math.floor(20_000 / 4_096));
-    expect([...peers.walk()]).toHaveLength(1);
   });
 
   test('a slot that was used before is blank again', () => {

@@ -317,17 +317,18 @@ export class PeerTable implements Growing {
     }
   }
 
-  /** As the iterator, but the table may change during the walk: peers added or removed meanwhile may be left out. */
-  *walk(): Generator<number> {
-    for (const peer of this.walkInSteps()) if (peer !== NO_PEER) yield peer;
-  }
-
-  /** As {@link walk}, with NO_PEER after so many slots: no step looks at more, however few peers a large table has. */
+  /**
+   * As the iterator, but the table may change during the walk: peers added or removed meanwhile may be left out. NO_PEER after so many slots: no step
+   * looks at more, however few peers a large table has.
+   */
   *walkInSteps(): Generator<number> {
     for (const list of [TRUSTED, UNVERIFIED])
-      for (let peer = 0; peer < this.unused; peer++) {
-        if (this.status[peer] === list) yield peer;
-        if (peer % LOOKED_AT === LOOKED_AT - 1) yield NO_PEER;
+      for (let start = 0; start < this.unused; start += LOOKED_AT) {
+        const end = Math.min(start + LOOKED_AT, this.unused);
+        // The loop alone takes 50 times as long for free slots until it is compiled.
+        if (this.status.subarray(start, end).includes(list))
+          for (let peer = start; peer < end; peer++) if (this.status[peer] === list) yield peer;
+        yield NO_PEER;
       }
   }
 

@@ -205,21 +205,25 @@ export class ClientRole implements Role {
     if (what === 'peers') await this.client.gatherPeers();
   }
 
-  peers(limit: number): { total: number; shown: Iterable<PeerStatus> } {
+  peers(limit: number): { total: number; shown: Iterable<PeerStatus | undefined> } {
     const { trusted, unverified } = this.client.status().peers;
     return { total: trusted + unverified, shown: this.inStatus(limit) };
   }
 
   *means(): Generator<PeerMeans | undefined> {
-    for (const { means } of this.client.peers()) yield means;
+    for (const peer of this.client.peersInSteps()) yield peer?.means;
   }
 
   /** Made one by one, while the client works on. */
-  private *inStatus(limit: number): Generator<PeerStatus> {
+  private *inStatus(limit: number): Generator<PeerStatus | undefined> {
     const { client } = this;
     let count = 0;
     if (limit === 0) return;
-    for (const peer of client.peers()) {
+    for (const peer of client.peersInSteps()) {
+      if (peer === undefined) {
+        yield undefined;
+        continue;
+      }
       const { address } = peer;
       yield peerStatus(peer, client.carriedPathOf(address), client.now, client.trafficOf(address));
       if (++count >= limit) return;

@@ -321,16 +321,21 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.machine.progress(address, this.now);
   }
 
-  /** Reads what the kernel has reported up to now, which {@link trafficOf} then has. */
+  /** Reads the reports of the kernel up to now: {@link trafficOf} then has them. */
   gatherPeers(): Promise<void> {
     return this.kernelPath.reportAll();
   }
 
   *peers(): Generator<PeerStatus> {
+    for (const peer of this.peersInSteps()) if (peer !== undefined) yield peer;
+  }
+
+  /** As {@link peers}; undefined after some work without one, so that other work can be done before the next. */
+  *peersInSteps(): Generator<PeerStatus | undefined> {
     const hasWorkers = this.workers !== undefined;
     // To workers, which carry on the user path.
-    for (const peer of this.machine.peers(this.driver.now))
-      yield hasWorkers ? { ...peer, offloaded: false } : peer;
+    for (const peer of this.machine.peersInSteps(this.driver.now))
+      yield hasWorkers && peer !== undefined ? { ...peer, offloaded: false } : peer;
   }
 
   /** The names were resolved again: a server that is the same stays in use. Throws a SettingsError for a server that cannot be. */

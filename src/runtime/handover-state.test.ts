@@ -169,7 +169,7 @@ class ChangingTable {
   /** The trusted peers, and from where they were heard. */
   get places(): Map<string, number> {
     const { table } = this;
-    const trusted = [...table.walk()].filter((peer) => table.status[peer] === TRUSTED);
+    const trusted = [...table].filter((peer) => table.status[peer] === TRUSTED);
     return new Map(trusted.map((peer) => [toHex(table.address(peer)), table.mappedPort[peer]!]));
   }
 }
@@ -182,7 +182,7 @@ function adopted(state: Uint8Array, now: number): Map<string, number> {
   const { machine } = new RelayRig();
   machine.adopt(readHandover(state, now, 0)!.peers, now);
   const { peers } = machine;
-  return new Map([...peers.walk()].map((peer) => [toHex(peers.address(peer)), peers.mappedPort[peer]!]));
+  return new Map([...peers].map((peer) => [toHex(peers.address(peer)), peers.mappedPort[peer]!]));
 }
 
 test('peers that come, move and leave while the state is written: the successor has those of its end, each once', () => {

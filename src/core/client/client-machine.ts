@@ -337,8 +337,17 @@ export class ClientMachine implements OffloadingMachine {
 
   /** The trusted first. Inputs may come between two of them: each is shown as it is when it is taken, except for `state`, which is of `now`. */
   *peers(now: number): Generator<PeerStatus> {
+    for (const peer of this.peersInSteps(now)) if (peer !== undefined) yield peer;
+  }
+
+  /** As {@link peers}; undefined after some work without one. */
+  *peersInSteps(now: number): Generator<PeerStatus | undefined> {
     const { peers } = this.context;
-    for (const peer of peers.walk()) {
+    for (const peer of peers.walkInSteps()) {
+      if (peer === NO_PEER) {
+        yield undefined;
+        continue;
+      }
       const trusted = peers.status[peer] === TRUSTED;
       yield {
         address: peers.address(peer),

@@ -55,9 +55,9 @@ export class Offload {
   /** Offers all valid peers, some at each step. The table may change between steps. */
   *offerAll(now: number): Generator<void> {
     let seen = 0;
-    for (const peer of this.peers.walk()) {
-      if (this.peers.isValid(peer, now)) this.sent(peer);
-      if (++seen % STEP === 0) yield;
+    for (const peer of this.peers.walkInSteps()) {
+      if (peer !== NO_PEER && this.peers.isValid(peer, now)) this.sent(peer);
+      if (peer === NO_PEER || ++seen % STEP === 0) yield;
     }
   }
 

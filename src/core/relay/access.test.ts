@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { access } from '../../../test/support/access.ts';
 import { at, teredo, v6 } from '../../../test/support/client-rig.ts';
 import { RelayRig, pairOf } from '../../../test/support/relay-rig.ts';
-import { buildBubble, formatIpv6, mappedAddressOf, serverOf, toHex } from '../../wire/index.ts';
+import { countSteps, fillAndEmpty, sparseClient } from '../../../test/support/sparse-table.ts';
+import { buildBubble, formatIpv4, formatIpv6, mappedAddressOf, serverOf, toHex } from '../../wire/index.ts';
 import type { Ipv6 } from '../../wire/index.ts';
 import { RELAY_LIMITS } from './limits.ts';
 
@@ -173,6 +174,24 @@ describe('a list that changes', () => {
       expect(machine.peers.trustedCount).toBe(Math.max(0, left - 500));
     }
     expect(rig.advance(0).machine.pollTimeout()).toBeGreaterThan(rig.now);
+  });
+
+  test('in a large table with few clients no turn looks at many slots, and clients that change in between are judged', () => {
+    const rig = new RelayRig();
+    const { peers } = rig.machine;
+    const [denied, last, own] = [20_000, 40_000, 49_999];
+    fillAndEmpty(peers, [denied, last, own]);
+    for (const n of [denied, last]) peers.trust(peers.find(sparseClient(n), 0), rig.now);
+    const list = access(...[denied, last].map((n) => `-${formatIpv4(mappedAddressOf(sparseClient(n), 0))}`));
+    const steps = countSteps(peers);
+    rig.setAccess(list);
+    expect(steps.take()).toBeLessThanOrEqual(10);
+    for (let turns = 0; rig.machine.pollTimeout() <= rig.now; turns++) {
+      if (turns === 0) peers.distrust(peers.find(sparseClient(last), 0));
+      rig.machine.handleTimeout(rig.now);
+      expect(steps.take()).toBeLessThanOrEqual(10);
+    }
+    expect([denied, last, own].map((n) => rig.isKnown(sparseClient(n)))).toEqual([false, false, true]);
   });
 
   test('those that are not removed yet stay if nothing is denied any more', () => {

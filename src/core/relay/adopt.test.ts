@@ -106,7 +106,7 @@ test('many are offered some at a time', () => {
     known(rig, { address: teredo(SERVER, { address, port }), mappedAddress: address, mappedPort: port }),
   );
   expect(adopt(rig, ...peers)).toBe(600);
-  expect(rig.offersBySteps()).toEqual([256, 256, 88]);
+  expect(rig.offersBySteps().filter((count) => count > 0)).toEqual([256, 256, 88]);
 });
 
 test('a successor sends the packets that waited for a client, or for the budget of their source, in order and once', () => {

@@ -25,6 +25,8 @@ const QUESTION_SPACING_MS = 5_000;
 const QUESTIONS_MOST = 2;
 /** Peers that are compared with a new access list at once: a millisecond's work if all of them are denied. */
 const JUDGED_AT_ONCE = 500;
+/** A step through slots of the table without a peer takes as long as so many denied peers. */
+const STEP_AS_PEERS = 50;
 
 /** Makes clients trusted peers, and sends packets to them. RFC 4380 section 5.4.1, cases 2 and 3 */
 export class Contacting {
@@ -226,16 +228,17 @@ export class Contacting {
    * and their sources get an ICMPv6 error.
    */
   forgetDenied(now: number): void {
-    this.judging = this.context.access.isOpen ? undefined : this.context.peers.walk();
+    this.judging = this.context.access.isOpen ? undefined : this.context.peers.walkInSteps();
     this.forgetSomeDenied(now);
   }
 
   private forgetSomeDenied(now: number): void {
     this.judgedAt = now;
-    for (let seen = 0; this.judging !== undefined && seen < JUDGED_AT_ONCE; seen++) {
+    for (let work = 0; this.judging !== undefined && work < JUDGED_AT_ONCE;) {
       const { value: peer, done } = this.judging.next();
+      work += peer === NO_PEER ? STEP_AS_PEERS : 1;
       if (done === true) this.judging = undefined;
-      else if (!this.isAllowed(peer)) this.deny(peer, now);
+      else if (peer !== NO_PEER && !this.isAllowed(peer)) this.deny(peer, now);
     }
   }
 

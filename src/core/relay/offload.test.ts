@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { PEER, PEER_SERVER, at, bubble, teredo, v6 } from '../../../test/support/client-rig.ts';
 import { RelayRig, pairOf } from '../../../test/support/relay-rig.ts';
+import { SLOTS, fillAndEmpty, sparseClient } from '../../../test/support/sparse-table.ts';
 import { buildEchoReply, formatIpv6 } from '../../wire/index.ts';
 import { RELAY_LIMITS } from './limits.ts';
 
@@ -167,4 +168,16 @@ test('a client that is not trusted is unloaded when a report names it', () => {
   rig.carried(PEER, rig.now).toClient(NATIVE, PEER).carried(PEER, rig.now);
   expect(rig.offloads).toEqual([`unload ${PEER_TEXT}`, `unload ${PEER_TEXT}`]);
   expect(rig.isTrusted(PEER)).toBe(false);
+});
+
+test('a kernel path that comes later gets the few peers of a large table in short steps', () => {
+  const rig = new RelayRig();
+  const { machine } = rig;
+  fillAndEmpty(machine.peers, [40_000]);
+  const peer = machine.peers.find(sparseClient(40_000), 0);
+  machine.peers.lastReceived.set(peer, rig.now);
+  machine.peers.trust(peer, rig.now);
+  const offers = rig.offersBySteps();
+  expect(offers.length).toBeGreaterThan(2 * Math.floor(SLOTS / 4_096));
+  expect(offers.filter((count) => count > 0)).toEqual([1]);
 });

@@ -15,7 +15,7 @@ const USUAL = 1_000;
 const MOST_SORTED = 1_000;
 /** How long peers are looked at at a time. */
 const PIECE_MS = 1;
-/** Shorter pieces wait for the next one: each has a turn, and costs as much to send as a long one. */
+/** Shorter pieces wait for the next one, which is made in another turn: to send one costs as much as to send a long one. */
 const LEAST_LENGTH = 4 << 10;
 
 /**
@@ -101,9 +101,9 @@ function* textOf({ result, list, items }: ListAnswer): Generator<string> {
   const text = new ListText(items);
   for (let piece = text.next(); piece !== undefined; piece = text.next()) {
     held += piece;
-    if (held.length < LEAST_LENGTH) continue;
-    yield held;
-    held = '';
+    const isEnough = held.length >= LEAST_LENGTH;
+    yield isEnough ? held : '';
+    if (isEnough) held = '';
   }
   yield held + after;
 }

@@ -1,5 +1,5 @@
 /** Peers of a worker, as it tells them to the first thread: little memory for each. */
-import { TRUSTED } from '../../core/peer-table.ts';
+import { NO_PEER, TRUSTED } from '../../core/peer-table.ts';
 import type { PeerTable } from '../../core/peer-table.ts';
 import type { PeerTraffic } from '../../core/peer-traffic.ts';
 import type { Ipv4, Ipv6 } from '../../wire/index.ts';
@@ -9,6 +9,8 @@ const RECORD = 72;
 const [MAPPED_ADDRESS, MAPPED_PORT, IS_TRUSTED, NUMBERS] = [16, 20, 22, 24];
 /** Records in a message: about a millisecond's work. */
 export const RECORDS_A_MESSAGE = 1_024;
+/** A step through slots of the table without a peer takes as long as so many records. */
+const STEP_AS_RECORDS = 100;
 
 /** A peer as one of the first thread. Times are those of its clock, and the same in all answers while nothing comes. */
 export interface RecordedPeer extends PeerTraffic {
@@ -21,19 +23,26 @@ export interface RecordedPeer extends PeerTraffic {
 }
 
 /**
- * All peers, in pieces of {@link RECORDS_A_MESSAGE}; each is made when it is taken, and the table may change in between. `clockOffset`: of this thread
- * (worker-ports.ts).
+ * All peers, in pieces of {@link RECORDS_A_MESSAGE}; each is made when it is taken, and the table may change in between. Undefined: as much work
+ * without a full piece. `clockOffset`: of this thread (worker-ports.ts).
  */
-export function* recordsOf(peers: PeerTable, clockOffset: number): Generator<Uint8Array> {
+export function* recordsOf(peers: PeerTable, clockOffset: number): Generator<Uint8Array | undefined> {
   let records = new Uint8Array(RECORD * RECORDS_A_MESSAGE);
-  let end = 0;
-  for (const peer of peers.walk()) {
-    writeRecord(records, end, peers, peer, clockOffset);
-    end += RECORD;
-    if (end < records.length) continue;
-    yield records;
-    records = new Uint8Array(RECORD * RECORDS_A_MESSAGE);
-    end = 0;
+  let [end, work] = [0, 0];
+  for (const peer of peers.walkInSteps()) {
+    work += peer === NO_PEER ? STEP_AS_RECORDS : 1;
+    if (peer !== NO_PEER) {
+      writeRecord(records, end, peers, peer, clockOffset);
+      end += RECORD;
+    }
+    if (end === records.length) {
+      yield records;
+      records = new Uint8Array(RECORD * RECORDS_A_MESSAGE);
+      end = work = 0;
+    } else if (work >= RECORDS_A_MESSAGE) {
+      yield undefined;
+      work = 0;
+    }
   }
   if (end > 0) yield records.slice(0, end);
 }

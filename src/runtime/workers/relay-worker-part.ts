@@ -52,7 +52,7 @@ export class RelayWorkerPart implements WorkerWork<RelayWorkerState> {
     const { driver, ports, data } = this;
     const { worker, steering, address, settings } = data;
     const udp = ports.workers!.adoptUdp(data.udp, { address, port: settings.port, runs: true });
-    this.udp = new SteeredUdp(udp, worker, steering, ports.clock, (strays) =>
+    this.udp = new SteeredUdp(udp, worker, steering, ports, (strays) =>
       this.post({ type: 'strays', ...strays }),
     );
     driver.attachUdp(RELAY_SOCKET.service, this.udp);
@@ -82,14 +82,15 @@ export class RelayWorkerPart implements WorkerWork<RelayWorkerState> {
     }
   }
 
-  private records(): Generator<Uint8Array> {
+  private records(): Generator<Uint8Array | undefined> {
     return recordsOf(this.machine.peers, this.ports.workers!.clockOffset);
   }
 
   /** One piece after the other, while packets are carried. */
-  private tellPeers(id: number, records: Iterator<Uint8Array>): void {
+  private tellPeers(id: number, records: Iterator<Uint8Array | undefined>): void {
     const { done, value } = records.next();
-    this.post({ type: 'peers', id, records: done === true ? new Uint8Array(0) : value });
+    if (done === true) this.post({ type: 'peers', id, records: new Uint8Array(0) });
+    else if (value !== undefined) this.post({ type: 'peers', id, records: value });
     const { clock } = this.ports;
     if (done !== true) clock.setTimer(clock.now(), () => this.tellPeers(id, records));
   }
