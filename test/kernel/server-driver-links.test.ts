@@ -79,8 +79,14 @@ test.runIf(IS_ALL)('so does a queue that shapes what leaves', async () => {
   expect(await ask(COUNT)).toBe(COUNT);
 });
 
-test('where the other end takes nothing from a driver, one answer is lost', async () => {
+test('where the other end takes nothing from a driver, three answers are lost, one at a time', async () => {
   await startServer(server, SERVER_ADDRESS, '--data-path', 'kernel', '--xdp', 'on');
+  await eventually(async () => {
+    await ask(1, ATTACKER_ADDRESS, 0);
+    expect((await counters())['answeredInDriver']).toBeGreaterThan(0);
+  });
+  expect(await ask(COUNT, ATTACKER_ADDRESS, COUNT - 2)).toBeGreaterThanOrEqual(COUNT - 2);
+  if (!IS_ALL) return;
   await eventually(async () => {
     await ask(1, ATTACKER_ADDRESS, 0);
     expect(await statusOf(server, 'server')).toMatchObject({
@@ -89,7 +95,7 @@ test('where the other end takes nothing from a driver, one answer is lost', asyn
     });
   });
   expect(await ask(COUNT)).toBe(COUNT);
-  expect(await counters()).toMatchObject({ answeredInDriver: 1 });
+  expect(await counters()).toMatchObject({ answeredInDriver: 3 });
 });
 
 test.runIf(IS_ALL)('an address gets no more answers from the driver than its limits permit', async () => {

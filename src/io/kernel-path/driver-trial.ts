@@ -4,17 +4,22 @@ export interface DriverCounts {
   readonly sendDrops: number;
 }
 
-/** The program stops for good when at least this share of its answers was not sent. */
+/** A look has failed when at least this share of the answers since the look before was not sent. */
 const FAILING = 0.5;
+/** The program stops for good after so many failed looks in a row. */
+const MOST_FAILED = 3;
 
 /**
- * Finds out whether answers leave from a driver: not every one can send what a program gives back. At first one solicitation is answered there,
- * which costs at most that one answer; when it has been sent, all are.
+ * Finds out whether answers leave from a driver: not every one can send what a program gives back. At first one solicitation is answered there;
+ * when its answer has been sent, all are. The interface counts the lost packets of all programs together. So a failed look is followed by one
+ * without answers, and then by another single answer; and a look fails only if nothing was lost while there were no answers.
  */
 export class DriverTrial {
   private before: DriverCounts | undefined;
   private isTrusted = false;
-  private hasFailed = false;
+  private failed = 0;
+  /** Packets were lost when there were no answers. */
+  private othersLose = false;
 
   /** Why answers do not leave from here. */
   get why(): string | undefined {
@@ -25,11 +30,24 @@ export class DriverTrial {
   look(now: DriverCounts): number | undefined {
     const { before } = this;
     this.before = now;
-    const answered = now.answered - (before ?? now).answered;
-    const dropped = now.sendDrops - (before ?? now).sendDrops;
-    if (answered > 0) this.isTrusted = true;
-    if (answered > 0 && dropped >= answered * FAILING) this.hasFailed = true;
+    if (before === undefined) return 1;
     if (this.hasFailed) return 0;
-    return this.isTrusted ? undefined : 1;
+    const dropped = now.sendDrops - before.sendDrops;
+    return this.judge(now.answered - before.answered, dropped);
+  }
+
+  private get hasFailed(): boolean {
+    return this.failed >= MOST_FAILED;
+  }
+
+  private judge(answered: number, dropped: number): number | undefined {
+    if (answered === 0) {
+      this.othersLose = dropped > 0;
+      return this.isTrusted ? undefined : 1;
+    }
+    this.isTrusted = dropped < answered * FAILING;
+    if (this.isTrusted) this.failed = 0;
+    else if (!this.othersLose) this.failed++;
+    return this.isTrusted ? undefined : 0;
   }
 }
