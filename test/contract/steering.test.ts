@@ -173,7 +173,7 @@ describe.skipIf(!isRoot)('what workers share', () => {
     const strays: Strays[] = [];
     const rig: SharedRig = new SharedRig(2, (udp, worker) => {
       const steering = { key: 0x5eed_0001, factor: 0x9e37_79b1, workers: 2 };
-      return new SteeredUdp(udp, worker, steering, kernelPorts().clock, (one) => strays.push(one));
+      return new SteeredUdp(udp, worker, steering, kernelPorts(), (one) => strays.push(one));
     });
     const run = new UdpSocket({ address: LOOPBACK, port: 0, headroom: 0 });
     onTestFinished(() => run.close());

@@ -1,6 +1,8 @@
+import type { Entropy } from '../../core/entropy.ts';
 import type { Endpoint, Ipv4 } from '../../wire/index.ts';
 import { readUint32 } from '../../wire/index.ts';
 import type { Clock, DatagramBatch, Udp, UdpCounters } from '../ports.ts';
+import { StrayShares } from './stray-shares.ts';
 import { clientAt, workerOfClient } from './worker-of.ts';
 import type { Steering } from './worker-of.ts';
 
@@ -11,10 +13,6 @@ export interface Strays {
   readonly batch: DatagramBatch;
 }
 
-/** Most strays in a second, so that a sender cannot have threads copy without end: far more than servers forward. */
-const PER_SECOND = 2_000;
-/** Most at once, and in one message. */
-const BURST = 256;
 /** Octets of the longest that is passed on: bubbles with all that can be around them are shorter. */
 const LONGEST = 256;
 
@@ -29,17 +27,23 @@ export class SteeredUdp implements Udp {
   private readonly clock: Clock;
   private readonly pass: (strays: Strays) => void;
   private onDatagrams: (batch: DatagramBatch) => void = () => {};
-  private tokens = BURST;
-  private countedAt = -Infinity;
+  private readonly shares: StrayShares;
   private dropped = 0;
 
   /** `own`: the number of this worker; `pass` takes strays to theirs. */
-  constructor(udp: Udp, own: number, steering: Steering, clock: Clock, pass: (strays: Strays) => void) {
+  constructor(
+    udp: Udp,
+    own: number,
+    steering: Steering,
+    { clock, entropy }: { readonly clock: Clock; readonly entropy: Entropy },
+    pass: (strays: Strays) => void,
+  ) {
     this.udp = udp;
     this.own = own;
     this.steering = steering;
     this.clock = clock;
     this.pass = pass;
+    this.shares = new StrayShares(entropy);
   }
 
   get local(): Endpoint {
@@ -108,26 +112,19 @@ export class SteeredUdp implements Udp {
   private divide(batch: DatagramBatch, workers: readonly number[]): DatagramBatch {
     const others = new Set(workers);
     others.delete(this.own);
+    const now = this.clock.now();
     for (const to of others) {
       const all = workers.flatMap((worker, i) => (worker === to ? [i] : []));
-      const strays = all.filter((i) => batch.lengths[i]! <= LONGEST);
-      const paid = this.pay(strays.length);
-      this.dropped += all.length - paid;
-      if (paid > 0) this.pass({ to, batch: copyOf(batch, strays.slice(0, paid)) });
+      const paid = all.filter(
+        (i) => batch.lengths[i]! <= LONGEST && this.shares.take(batch.addresses[i]!, now),
+      );
+      this.dropped += all.length - paid.length;
+      if (paid.length > 0) this.pass({ to, batch: copyOf(batch, paid) });
     }
     return select(
       batch,
       workers.flatMap((worker, i) => (worker === this.own ? [i] : [])),
     );
-  }
-
-  private pay(wanted: number): number {
-    const now = this.clock.now();
-    this.tokens = Math.min(BURST, this.tokens + ((now - this.countedAt) * PER_SECOND) / 1_000);
-    this.countedAt = now;
-    const paid = Math.min(wanted, Math.floor(this.tokens));
-    this.tokens -= paid;
-    return paid;
   }
 }
 

@@ -32,6 +32,7 @@ type Question = RelayQuestion extends infer Q ? (Q extends unknown ? Omit<Q, 'id
 export class RelayWorkers {
   private readonly group: WorkerGroup;
   private readonly clock: Clock;
+  private readonly ports: PortFactory;
   private readonly steering: Steering;
   private others: SharedTunnel['others'] = [];
   private udp: SteeredUdp | undefined;
@@ -48,6 +49,7 @@ export class RelayWorkers {
       onLimit: () => handlers.onLimit(),
       onOther: (_, message) => this.hear(message as FromRelayWorker),
     });
+    this.ports = ports;
     this.clock = ports.clock;
     this.knownPeers = new Held(
       this.clock,
@@ -69,7 +71,7 @@ export class RelayWorkers {
   open(name: string, options: UdpOptions): { readonly tun: Tun; readonly udp: SteeredUdp } {
     const { tun, udp, others } = this.group.ports.openSharedTunnel(name, options, this.steering);
     this.others = others;
-    this.udp = new SteeredUdp(udp, 0, this.steering, this.clock, (strays) => this.pass(strays));
+    this.udp = new SteeredUdp(udp, 0, this.steering, this.ports, (strays) => this.pass(strays));
     return { tun, udp: this.udp };
   }
 
