@@ -29,7 +29,7 @@ export const kernelWorkers: WorkerPorts = {
     return shared(opened, options);
   },
   takeOver: (left, options, key) => {
-    refusable(() => steerBySource(left, key));
+    orClose(left, () => refusable(() => steerBySource(left, key)));
     return shared(left, options);
   },
   openSharedTunnel,
@@ -43,10 +43,15 @@ export const kernelWorkers: WorkerPorts = {
 type Left = Parameters<WorkerPorts['openPeerTunnel']>[4];
 
 function shared([own, ...others]: readonly number[], options: UdpOptions): SharedUdp {
+  return { own: orClose(others, () => adoptUdp(own!, options)), others };
+}
+
+/** Closes the descriptors if the step throws. */
+function orClose<T>(descriptors: readonly number[], step: () => T): T {
   try {
-    return { own: adoptUdp(own!, options), others };
+    return step();
   } catch (error) {
-    for (const other of others) sys.close(other);
+    for (const fd of descriptors) sys.close(fd);
     throw error;
   }
 }
@@ -73,7 +78,8 @@ function openPeerTunnel(
   };
   try {
     // The programs of the earlier process name workers that have no peers yet.
-    if (left !== undefined) explainSteering(() => steer([left.tun], [left.udp]));
+    if (left !== undefined)
+      orClose([left.tun, left.udp], () => explainSteering(() => steer([left.tun], [left.udp])));
     const opened = openQueues(name, options, workers, steer, left);
     return { ...opened, sharing: sharingOf(sharing!) };
   } catch (error) {
@@ -105,7 +111,7 @@ function sharingOf(kernel: PeerSharing): PeerTunnel['sharing'] {
   };
 }
 
-/** `steer`: gives the kernel the programs that divide. Nothing is left open when it throws. */
+/** `steer`: gives the kernel the programs that divide. Nothing is left open when it throws, and none of `left`. */
 function openQueues(
   name: string,
   options: UdpOptions,
@@ -114,11 +120,14 @@ function openQueues(
   left?: Left,
 ): SharedTunnel {
   const { address, port } = options;
-  const queues = refusable(
-    () => openTunQueues(name, workers, left?.tun),
-    (error) => explainTun(error, name),
+  const queues = orClose(left === undefined ? [] : [left.udp], () =>
+    refusable(
+      () => openTunQueues(name, workers, left?.tun),
+      (error) => explainTun(error, name),
+    ),
   );
   const sockets: number[] = [];
+  let tun: KernelTun | undefined;
   try {
     const opened = refusable(
       () => openSharedPort(address, port, workers, () => {}, left?.udp),
@@ -127,10 +136,11 @@ function openQueues(
     sockets.push(...opened);
     explainSteering(() => steer(queues, sockets));
     // A port that cannot be made of a descriptor has closed it.
-    const tun = refusable(() => new KernelTun(name, queues.shift()));
+    tun = refusable(() => new KernelTun(name, queues.shift()));
     const udp = adoptUdp(sockets.shift()!, options);
     return { tun, udp, others: queues.map((queue, i) => ({ tun: queue, udp: sockets[i]! })) };
   } catch (error) {
+    tun?.close();
     for (const fd of [...queues, ...sockets]) sys.close(fd);
     throw error;
   }
