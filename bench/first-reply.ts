@@ -26,7 +26,7 @@ export const firstReplies: Row = async (order) => {
 };
 
 /**
- * Each time the relay has just been started and has served another client since, so that its program is warm. The native host takes a new
+ * Each time the relay has just been started and has served one ping of another client since. The native host takes a new
  * address, and the client's NAT has forgotten the relay.
  */
 class FirstContacts {

@@ -52,7 +52,7 @@ export const memory: Row = async ({ quick, results, say }) => {
 const COLLECT = ['--expose-gc', '--import', `data:text/javascript,${collector()}`];
 
 /**
- * Measures at each of these numbers of clients. The first should be small: the program is then warm, and its fixed memory allocated. A
+ * Measures at each of these numbers of clients. The first should be small: the fixed memory of the program is then allocated. A
  * difference divided by the number of clients is the memory of one.
  */
 async function measureMemory(variant: TeredoVariant, clients: readonly number[]): Promise<readonly Memory[]> {

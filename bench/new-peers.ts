@@ -48,7 +48,7 @@ export const newPeers: Row = async (order) => {
   if (!quick) await measureWithDefaultLimits(order);
 };
 
-/** A relay that has served some clients before, so that its program is warm. */
+/** A relay that has served some clients before, so that its program is compiled. */
 async function warmed(variant: TeredoVariant, { quick }: Order): Promise<Crowd> {
   const crowd = await Crowd.open(variant);
   await crowd.meet(0, quick ? 2_000 : 20_000);

@@ -31,12 +31,11 @@ export const relay: Row = async (order) => {
 async function measure(order: Order, crowds: ReadonlyMap<Seat, Crowd>, direction: Direction): Promise<void> {
   const { results, seconds } = order;
   const drops = new SeatDrops(SEATS, order, (seat) => crowds.get(seat as Seat)!.drops());
-  const load = async (seat: Seat, generators: number, perSecond: number) => {
+  const load = async (seat: Seat, generators: number, perSecond: number, begin?: () => void) => {
     const crowd = crowds.get(seat)!;
     if (seat !== 'null') await refresh(crowd);
-    return await drops.during(seat, () =>
-      crowd.load(direction, { seconds, size: SIZE, generators, perSecond }),
-    );
+    const work = () => crowd.load(direction, { seconds, size: SIZE, generators, perSecond });
+    return await drops.during(seat, work, begin);
   };
   const counts = new Map<Seat, number>();
   for (const seat of SEATS) {
@@ -51,17 +50,17 @@ async function measure(order: Order, crowds: ReadonlyMap<Seat, Crowd>, direction
   await alternate(order, SEATS, async (seat) => {
     const { value: fast } = await load(seat, counts.get(seat)!, 0);
     results.add(relayRate(direction), seat, fast.arrived / fast.seconds);
-    const processBefore = processSeconds(crowds, seat);
-    const carriedBefore = seat === 'kernel' ? carriedPackets(crowds.get(seat)!.net.relay) : 0;
-    const { value: paced, busy } = await load(seat, 1, PACE);
+    let [processBefore, carriedBefore] = [0, 0];
+    const { value: paced, busy } = await load(seat, 1, PACE, () => {
+      carriedBefore = seat === 'kernel' ? carriedPackets(crowds.get(seat)!.net.relay) : 0;
+      processBefore = processSeconds(crowds, seat);
+    });
+    const used = processSeconds(crowds, seat) - processBefore;
     if (seat === 'kernel') {
       const carried = carriedPackets(crowds.get(seat)!.net.relay) - carriedBefore;
       results.add(relayCarried(direction), seat, carried / paced.arrived);
     }
-    if (WORKS.has(seat)) {
-      const used = processSeconds(crowds, seat) - processBefore;
-      results.add(relayProcess(direction), seat, (used * 1e6) / paced.arrived);
-    }
+    if (WORKS.has(seat)) results.add(relayProcess(direction), seat, (used * 1e6) / paced.arrived);
     results.add(relayCost(direction), seat, (busy * 1e6) / paced.arrived);
     if (paced.sent < ENOUGH * PACE * seconds) results.noteGenerators(relayCost(direction), seat, 1, true);
   });

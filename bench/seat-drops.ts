@@ -28,10 +28,10 @@ export class SeatDrops {
     return new SeatDrops(seats, order, (seat) => readDrops(hosts(seat as S)));
   }
 
-  /** Measures a seat; what the processors' queues drop meanwhile counts for it. */
-  async during<T>(seat: Seat, work: () => Promise<T>): Promise<Measured<T>> {
+  /** Measures a seat; packets that the processors' queues drop meanwhile count for it. `begin`: as of {@link Watch.during}. */
+  async during<T>(seat: Seat, work: () => Promise<T>, begin?: () => void): Promise<Measured<T>> {
     const before = readBacklogDrops();
-    const measured = await this.order.watch.during(work);
+    const measured = await this.order.watch.during(work, begin);
     this.backlog.set(seat, (this.backlog.get(seat) ?? 0) + readBacklogDrops() - before);
     return measured;
   }

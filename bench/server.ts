@@ -65,12 +65,16 @@ async function measure(order: Order, { name, cost, rate, seats, inDriver }: Plac
   for (const seat of seats) await servers.get(seat)!.ask();
   const drops = SeatDrops.of(seats, order, (seat) => servers.get(seat)!.net.lab.hosts);
   await alternate(order, seats, async (seat) => {
-    const before = inDriver && seat === 'kernel' ? answeredInDriver(servers.get(seat)!.net.server) : 0;
-    const { value, busy } = await drops.during(seat, () => servers.get(seat)!.ask());
+    const asked = servers.get(seat)!;
+    let before = 0;
+    const begin = () => {
+      if (inDriver && seat === 'kernel') before = answeredInDriver(asked.net.server);
+    };
+    const { value, busy } = await drops.during(seat, () => asked.ask(), begin);
     results.add(cost, seat, (busy * 1e6) / value.answered);
     results.add(rate, seat, value.answered / value.sent);
     if (inDriver && seat === 'kernel') {
-      const answers = answeredInDriver(servers.get(seat)!.net.server) - before;
+      const answers = answeredInDriver(asked.net.server) - before;
       results.add(SERVER_DRIVER_SHARE, seat, answers / value.answered);
     }
     if (value.sent < ENOUGH * PACE * seconds) results.noteGenerators(rate, seat, 1, true);

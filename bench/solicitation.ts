@@ -28,9 +28,23 @@ export function solicitationFrame(server: Ipv4): Uint8Array {
   writeUint16(b, IP + 10, internetChecksum(b, IP, UDP));
   writeUint16(b, UDP, 40_000);
   writeUint16(b, UDP + 2, TEREDO_PORT);
-  writeUint16(b, UDP + 4, b.length - UDP); // without a checksum
+  writeUint16(b, UDP + 4, b.length - UDP);
   b.set(payload, UDP + 8);
+  writeUint16(b, UDP + 6, udpChecksum(b));
   return b;
+}
+
+/** As that of a client's socket. */
+function udpChecksum(frame: Uint8Array): number {
+  const udp = frame.subarray(UDP);
+  const pseudo = Uint8Array.of(
+    ...frame.subarray(IP + 12, IP + 20),
+    0,
+    NEXT_HEADER.UDP,
+    udp.length >> 8,
+    udp.length,
+  );
+  return internetChecksum(Uint8Array.of(...pseudo, ...udp), 0, pseudo.length + udp.length) || 0xffff;
 }
 
 /** Offsets of the headers. */

@@ -44,9 +44,16 @@ export class Watch {
     this.machine = machine;
   }
 
-  /** Repeats the work if it was disturbed. Throws {@link Disturbed} if other work does not end. Repeats what ends with {@link Again}, too. */
-  async during<T>(work: () => Promise<T>): Promise<Measured<T>> {
+  /**
+   * Repeats the work if it was disturbed. Throws {@link Disturbed} if other work does not end. Repeats work that ends with {@link Again}, too. `begin` is
+   * called before each time, and is not measured: it reads the values that are compared afterwards.
+   */
+  async during<T>(
+    work: () => Promise<T>,
+    begin: () => void | Promise<void> = () => {},
+  ): Promise<Measured<T>> {
     for (let [attempt, failures] = [1, 0]; ; attempt++) {
+      await begin();
       const processes = this.machine.processes();
       const from = this.machine.moment();
       const value = await work().catch((error: unknown) => {

@@ -65,3 +65,12 @@ test('beside other work, if that was asked for: its time is not in the busy time
   expect((await measure()).busy).toBeCloseTo(PROCESSORS / 2);
   expect(watch.most).toBeCloseTo(0.5);
 });
+
+test('values from before a measurement are read again before it is repeated, outside of it', async () => {
+  const { watch } = watchBeside([0.5, 0.01]);
+  let [counter, before] = [0, 0];
+  const work = () => Promise.resolve((counter += 10));
+  const begin = () => void (before = ++counter);
+  const { value } = await watch.during(work, begin);
+  expect([counter, value - before]).toEqual([22, 10]);
+});
