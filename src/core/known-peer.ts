@@ -9,6 +9,6 @@ export interface KnownPeer {
   readonly lastSent: number;
   /** Eight bits of further knowledge, which only the machine reads that wrote them. Default 0. */
   readonly marks?: number;
-  /** It is trusted no more: what was said of it before does not hold. */
+  /** It is trusted no more: earlier records of it do not hold. */
   readonly hasLeft?: boolean;
 }

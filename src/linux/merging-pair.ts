@@ -88,7 +88,7 @@ export function worksPair({ first, second }: MergingPair): boolean {
 }
 
 /**
- * Removes what killed processes have left: all pairs of this tunnel, also half made ones, except `kept`; and pairs of other tunnels that do not
+ * Removes pairs that killed processes have left: all of this tunnel, also half made ones, except `kept`; and pairs of other tunnels that do not
  * exist. The pair of another tunnel that exists stays, also if that has another name now. Throws a SystemCallError.
  */
 export function removeLeftPairs(links: ReadonlyMap<number, Link>, tunnel: Tunnel, kept?: MergingPair): void {

@@ -130,8 +130,8 @@ export class DataPathUse {
   }
 
   /**
-   * Calls back with each peer of which the kernel has carried packets that it has not reported, and their octets; what it has reported the machine has
-   * counted. Some peers at each step.
+   * Calls back with each peer of which the kernel has carried packets that it has not reported, and their octets; the machine has counted those
+   * that it has reported. Some peers at each step.
    */
   *unreportedOctets(see: (peer: Ipv6, octets: number) => void): Generator<void> {
     const { port } = this;
@@ -146,7 +146,7 @@ export class DataPathUse {
     }
   }
 
-  /** Has the machine count what the kernel has reported up to now; of very many reports some. */
+  /** Has the machine count the reports of the kernel up to now; of very many reports some. */
   report(): void {
     this.port?.report();
   }

@@ -14,7 +14,7 @@ export interface StateParts {
   readonly header: Uint8Array;
   /** Undefined: only {@link end} is left. */
   next(): Uint8Array | undefined;
-  /** What has changed meanwhile, and the end: then the whole is the state of this moment. `isLast`: the role ends now. */
+  /** The changes meanwhile, and the end: then the whole is the state of this moment. `isLast`: the role ends now. */
   end(isLast: boolean): Iterable<Uint8Array>;
   /** No more of it is taken. */
   cancel(): void;

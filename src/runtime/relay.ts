@@ -288,7 +288,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     return { kind: 'user', reason: 'several workers carry packets on the user path only' };
   }
 
-  /** Reads what the kernel has reported; or asks other workers for their peers, which {@link otherPeers} has afterwards. Rejects if one does not answer. */
+  /** Reads the reports of the kernel; or asks other workers for their peers, which {@link otherPeers} has afterwards. Rejects if one does not answer. */
   async gatherPeers(): Promise<void> {
     await (this.workers === undefined ? this.kernelPath.reportAll() : this.workers.gatherPeers());
   }

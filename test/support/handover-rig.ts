@@ -8,7 +8,7 @@ export function wholeState(parts: StateParts, isLast = true): Uint8Array {
   return joined([...all, ...parts.end(isLast)]);
 }
 
-/** What a process of a role has from its predecessor; `next` is what it leaves. */
+/** The state that a process of a role has from its predecessor; `next` is the one that it leaves. */
 export class MemoryHandover implements Handover {
   readonly left: Handover['left'];
   next: Uint8Array | undefined;

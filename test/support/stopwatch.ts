@@ -14,7 +14,7 @@ const NONE: Times = { ran: 0, waited: 0 };
  * The time since the call, ms, without the time for which one of these processes could run and waited for a processor; without processes: this thread. Other
  * programs of the machine have taken that time. The waits of several overlap, and each may cause those of the others: so only the longest is left out, and the
  * result is no less than the time for which one of them has run. The time in which a process rests counts, such as until a timer or an answer, and so do the waits of
- * this thread meanwhile. For upper limits: a timer may run out meanwhile. What a process has waited since the last look before its end is not known, and counts.
+ * this thread meanwhile. For upper limits: a timer may run out meanwhile. The wait of a process between the last look and its end is not known, and counts.
  */
 export function stopwatch(processes?: () => readonly number[]): () => number {
   const begun = performance.now();
