@@ -5,7 +5,7 @@
 import { threadTimeMs } from '../src/linux/thread-time.ts';
 import type { Stall } from './stall.ts';
 
-/** The code is compiled, and what the start has left is collected. */
+/** The code is compiled, and the objects of the start are collected. */
 const WARM_MS = 500;
 
 spin(WARM_MS);

@@ -4,7 +4,7 @@
  * - Relay and client are stopped while a burst is sent that waits in their queues (crowd-bursts.ts). Then the workers have all processors. (With a
  *   sender beside them, its bursts were divided: each of two workers read a few packets at a time, one worker all. And the sender took the processor
  *   of one of them, whose packets were lost.)
- * - For a server the time of its busiest thread for an answer of all says what the workers would do on processors of their own. It is measured with the
+ * - For a server the time of its busiest thread for an answer of all says how much the workers would do on processors of their own. It is measured with the
  *   same load for each worker, because larger batches cost less.
  */
 import { Crowd } from './crowd.ts';

@@ -4,7 +4,7 @@ import { KeptPackets } from './kept-packets.ts';
 
 const CHUNK = 16 << 10;
 
-/** A store, and what is in it. */
+/** A store, and its contents. */
 class Kept {
   readonly store = new KeptPackets();
   readonly rows: number[] = [];

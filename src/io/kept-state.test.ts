@@ -96,7 +96,7 @@ test('the file does not grow while states of about one length are written', () =
   expect(fstatSync(kept.fd).size).toBeLessThan(3_000_000);
 });
 
-test('what is behind a shorter state is given back some at a time, and nothing of it while the next one is written', async () => {
+test('the file behind a shorter state is given back some at a time, and nothing of it while the next one is written', async () => {
   const kept = new KeptState(undefined);
   onTestFinished(() => kept.close());
   const size = (): number => fstatSync(kept.fd).size;

@@ -65,7 +65,7 @@ export class KeptState implements Handover {
     closeSync(this.fd);
   }
 
-  /** Gives back what is behind the contents, some in each turn of the event loop, unless others are written meanwhile. */
+  /** Gives back the file behind the contents, some in each turn of the event loop, unless others are written meanwhile. */
   private cut(): void {
     if (this.isClosed || this.latest !== undefined) return;
     const size = Math.max(this.end, fstatSync(this.fd).size - CUT_BYTES);

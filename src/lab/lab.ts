@@ -24,7 +24,7 @@ export class Lab {
     return this.namespaces;
   }
 
-  /** Makes what `build` adds to this lab, much faster than piece by piece. */
+  /** Makes all that `build` adds to this lab, much faster than piece by piece. */
   inOne<T>(build: () => T): T {
     return this.builder.inOne(build);
   }

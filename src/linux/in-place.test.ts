@@ -36,7 +36,7 @@ test('packets that come meanwhile are served, until the loop has a timer due', (
   expect(served).toBe(4);
 });
 
-test('what another descriptor of the loop has ends the wait', () => {
+test('anything that another descriptor of the loop has ends the wait', () => {
   const backend = udpSocket();
   const inPlace = new InPlace(aLoop({ backend, timeout: () => -1 }));
   inPlace.watch([reading(udpSocket(), () => expect.unreachable())]);

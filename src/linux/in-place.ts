@@ -118,7 +118,7 @@ export const work = new Work();
 /** The wait of this thread; undefined where there is none. */
 export let inPlace: InPlace | undefined;
 
-/** From now on this thread waits for packets inside callbacks. For a program that does nothing between packets but what {@link work} says. */
+/** From now on this thread waits for packets inside callbacks. For a program whose work between packets is told to {@link work}. */
 export function waitInPlace(): void {
   const loop = isMainThread ? uvLoop() : undefined;
   if (loop !== undefined) inPlace ??= new InPlace(loop);

@@ -42,7 +42,7 @@ type Carried = Pick<CarriedTotals, 'receivedPackets' | 'receivedBytes' | 'sentPa
 export interface KernelPathSource {
   open(): KernelPath;
   configure(kernelPath: KernelPath): void;
-  /** There is no kernel path: removes what that of a killed process has left. */
+  /** There is no kernel path: removes the remains of that of a killed process. */
   removeLeft(): void;
   /** Where the datagrams come in that it leaves. One that the kernel has merged with others it could not carry. */
   readonly udp: Udp;

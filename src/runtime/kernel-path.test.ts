@@ -425,7 +425,7 @@ test.each([
   ['auto', 'no CAP_BPF', ['teredo']],
   ['auto', undefined, []],
 ] as const)(
-  'data path %s, refused: %s: what the kernel path of a killed process has left is removed where there is none now',
+  'data path %s, refused: %s: the remains of the kernel path of a killed process are removed where there is none now',
   async (dataPath, refusal, removed) => {
     const net = await Net.open();
     const ports = net.host(HOST_A);

@@ -17,7 +17,7 @@ const NAME = 'tdrefused';
 const OPTIONS = { address: LOOPBACK, port: 0 };
 const WORKERS = 2;
 
-/** Opens something, with what an earlier process has left; returns all that is open then. */
+/** Opens something, with the remains of an earlier process; returns all that is open then. */
 type Opening = (ports: WorkerPorts) => readonly (number | { close(): void })[];
 
 const tunnel: Opening = (ports) => {

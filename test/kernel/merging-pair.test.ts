@@ -91,7 +91,7 @@ test.each(['socket', 'write', 'read'] as const)(
       let count = 0;
       const spy = vi.spyOn(sys as Record<typeof name, typeof call>, name).mockImplementation((...args) => {
         if (count++ !== at) return call(...args);
-        // The kernel has done what it was asked for, but its answer is lost.
+        // The kernel has done as it was asked, but its answer is lost.
         if (name === 'read') call(...args);
         setErrno(E.ENOMEM);
         return -1;
@@ -100,7 +100,7 @@ test.each(['socket', 'write', 'read'] as const)(
         makePair(tunnel, 1);
         wasWhole = count <= at;
       } catch {
-        // As Merging: it takes away what there is.
+        // As Merging: it takes away all there is.
       }
       spy.mockRestore();
       removePairOf(tunnel, false);

@@ -10,7 +10,7 @@ const FAILING = 0.5;
 const MOST_FAILED = 3;
 
 /**
- * Finds out whether answers leave from a driver: not every one can send what a program gives back. At first one solicitation is answered there;
+ * Finds out whether answers leave from a driver: not every driver can send the frames that a program gives back. At first one solicitation is answered there;
  * when its answer has been sent, all are. The interface counts the lost packets of all programs together. So a failed look is followed by one
  * without answers, and then by another single answer; and a look fails only if nothing was lost while there were no answers.
  */

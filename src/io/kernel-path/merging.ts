@@ -211,7 +211,7 @@ export class Merging {
 }
 
 /**
- * Removes what killed processes have left: the pair of this tunnel, unless it `isWanted`, also a half made one, and pairs of tunnels that do not exist. Throws
+ * Removes the pairs that killed processes have left: the pair of this tunnel, unless it `isWanted`, also a half made one, and pairs of tunnels that do not exist. Throws
  * never.
  */
 export function removePairOf(tunnel: Tunnel, isWanted: boolean): void {
@@ -223,7 +223,7 @@ export function removePairOf(tunnel: Tunnel, isWanted: boolean): void {
   }
 }
 
-/** For a process with the tunnel of this name that has no kernel path: removes what killed processes have left. Throws never. */
+/** For a process with the tunnel of this name that has no kernel path: removes the pairs that killed processes have left. Throws never. */
 export function removePairsLeftTo(tunnel: string): void {
   try {
     const links = readLinks();
