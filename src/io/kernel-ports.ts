@@ -48,7 +48,10 @@ const KERNEL_PORTS: PortFactory = {
     ),
   openDiscovery: (local, service): UdpReceiver =>
     refusable(
-      () => (service instanceof UdpSocket ? service.shareWhile(() => openGroup(local)) : openGroup(local)),
+      () =>
+        service instanceof UdpSocket
+          ? service.shareWhile((reuseport) => openGroup(local, reuseport))
+          : openGroup(local),
       explainDiscovery,
     ),
   openTun: (name) => openTun(name, () => new KernelTun(name)),
@@ -97,8 +100,8 @@ function inKernel<T>(open: () => T): T {
   }
 }
 
-function openGroup(local: Ipv4): UdpSocket {
-  const group = { address: DISCOVERY_GROUP, local };
+function openGroup(local: Ipv4, reuseport = false): UdpSocket {
+  const group = { address: DISCOVERY_GROUP, local, reuseport };
   return new UdpSocket({ address: DISCOVERY_GROUP, port: TEREDO_PORT, headroom: HEADROOM, group });
 }
 

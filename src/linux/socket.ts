@@ -137,6 +137,11 @@ export function socketTypeOf(fd: number): number {
   return readOption(fd, SO_TYPE);
 }
 
+/** Whether other sockets of this account may have the same address and port (SO_REUSEPORT). */
+export function hasReuseport(fd: number): boolean {
+  return readOption(fd, OPTION.REUSEPORT[1]) === 1;
+}
+
 /** An option that is an int; -1 if the descriptor is not a socket. */
 function readOption(fd: number, name: number): number {
   scratch.view.setUint32(4, 4, true);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Memory, sys } from './libc.ts';
 import { enterNewNetwork } from './netns.ts';
+import { openSharedPort, steerBySource } from './shared-port.ts';
 import {
   AF_INET,
   OPTION,
@@ -359,29 +360,37 @@ describe.skipIf(!isRoot)('on a wire (needs root)', () => {
     );
   });
 
-  test('a service socket on the discovery port of all addresses shares the port with its discovery socket only', async () => {
-    const port = 3544;
-    const group = { address: GROUP, local: HOST };
-    const service = open({ address: ANY, port });
-    expect(() => open({ address: GROUP, port, group })).toThrow(/EADDRINUSE/);
-    const heard: string[] = [];
-    service.start(() => void heard.push('service'));
-    service.shareWhile(() => open({ address: GROUP, port, group })).start(() => void heard.push('discovery'));
-    const thief = openSocket(AF_INET, SOCK_DGRAM);
-    onTestFinished(() => void sys.close(thief));
-    setOption(thief, OPTION.REUSEADDR, 1);
-    expect(() => bindIpv4(thief, ANY, port)).toThrow(/EADDRINUSE/);
-    const sender = open({ address: HOST });
-    for (const [to, times] of [
-      [GROUP, 1],
-      [HOST, 2],
-    ] as const) {
-      sender.send(Uint8Array.of(1), 0, 1, to, port);
-      sender.flush();
-      await eventually(() => expect(heard).toHaveLength(times));
-    }
-    expect(heard).toEqual(['discovery', 'service']);
-  });
+  test.each([
+    ['a service socket', 1],
+    ['the service sockets of several workers', 3],
+  ])(
+    '%s on the discovery port of all addresses: the discovery socket alone shares it',
+    async (_, workers) => {
+      const port = 3544;
+      const group = { address: GROUP, local: HOST };
+      const service = serviceSocket(port, workers);
+      expect(() => open({ address: GROUP, port, group })).toThrow(/EADDRINUSE/);
+      const heard: string[] = [];
+      service.start(() => void heard.push('service'));
+      service
+        .shareWhile((reuseport) => open({ address: GROUP, port, group: { ...group, reuseport } }))
+        .start(() => void heard.push('discovery'));
+      const thief = openSocket(AF_INET, SOCK_DGRAM);
+      onTestFinished(() => void sys.close(thief));
+      setOption(thief, OPTION.REUSEADDR, 1);
+      expect(() => bindIpv4(thief, ANY, port)).toThrow(/EADDRINUSE/);
+      const sender = open({ address: HOST });
+      for (const [to, times] of [
+        [GROUP, 1],
+        [HOST, 2],
+      ] as const) {
+        sender.send(Uint8Array.of(1), 0, 1, to, port);
+        sender.flush();
+        await eventually(() => expect(heard).toHaveLength(times));
+      }
+      expect(heard).toEqual(['discovery', 'service']);
+    },
+  );
 
   test('a service socket on the discovery port receives nothing from groups that other sockets have joined', async () => {
     const service = receiver({ address: ANY, port: 3544 });
@@ -407,6 +416,19 @@ function open(options: Partial<UdpOptions> = {}): UdpSocket {
   const socket = new UdpSocket({ address: LOOPBACK, port: 0, headroom: HEADROOM, ...options });
   onTestFinished(() => socket.close());
   return socket;
+}
+
+/** At all addresses; with more than one worker the first of their sockets, which gets all datagrams. */
+function serviceSocket(port: number, workers: number): UdpSocket {
+  if (workers === 1) return open({ address: ANY, port });
+  const [kept, ...others] = openSharedPort(ANY, port, workers, steerToFirst);
+  onTestFinished(() => others.forEach((fd) => void sys.close(fd)));
+  return open({ address: ANY, port, kept: kept! });
+}
+
+/** Of one socket the program can choose that one only. */
+function steerToFirst([first]: readonly number[]): void {
+  steerBySource([first!], 1);
 }
 
 function receiver(options: Partial<UdpOptions> = {}): Receiver {

@@ -12,6 +12,7 @@ import {
   SOCK_DGRAM,
   SOCK_NONBLOCK,
   bindIpv4,
+  hasReuseport,
   joinGroup,
   localEndpoint,
   openSocket,
@@ -57,8 +58,11 @@ export interface UdpOptions {
   readonly few?: boolean;
   /** An open socket that is bound there already, to be taken over ({@link isUdpSocketAt}). */
   readonly kept?: number;
-  /** Receives only this group's datagrams, on the subnet of `local`. Other sockets may do the same. */
-  readonly group?: { readonly address: number; readonly local: number };
+  /**
+   * Receives only this group's datagrams, on the subnet of `local`. Other sockets may do the same. `reuseport`: sockets of this process with
+   * SO_REUSEPORT have the port on all addresses.
+   */
+  readonly group?: { readonly address: number; readonly local: number; readonly reuseport?: boolean };
 }
 
 export interface ReceivedBatch {
@@ -157,12 +161,13 @@ export class UdpSocket {
 
   /**
    * Opens another socket of this process that may share this one's port, because it is bound to a group. Sharing is off again afterwards: a
-   * process that could bind the same address, too, would get our datagrams.
+   * process that could bind the same address, too, would get our datagrams. `open` gets whether this is one of the sockets of several workers: these
+   * share the port by SO_REUSEPORT, and only with a socket that has this option, too.
    */
-  shareWhile<T>(open: () => T): T {
+  shareWhile<T>(open: (reuseport: boolean) => T): T {
     setOption(this.fd, OPTION.REUSEADDR, 1);
     try {
-      return open();
+      return open(hasReuseport(this.fd));
     } finally {
       setOption(this.fd, OPTION.REUSEADDR, 0);
     }
@@ -197,6 +202,7 @@ export class UdpSocket {
       if (kept === undefined) bindIpv4(this.fd, address, port);
     } else {
       setOption(this.fd, OPTION.REUSEADDR, 1);
+      if (group.reuseport === true) setOption(this.fd, OPTION.REUSEPORT, 1);
       // Bound to the group itself, so that datagrams to this host alone do not come in. CL-112
       bindIpv4(this.fd, group.address, port);
       joinGroup(this.fd, group.address, group.local);

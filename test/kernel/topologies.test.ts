@@ -34,7 +34,8 @@ test.for([
     const other = await teredoAddress(second);
     expect(await timeToFirstReply(site.client, other)).toBeLessThan(1_000);
     expect(await timeToFirstReply(second, first)).toBeLessThan(1_000);
-    expect(one.output + two.output).not.toMatch(/warning/);
+    // Where the tests run with several workers, a warning says that this machine has fewer processors.
+    expect(one.output + two.output).not.toMatch(/warning: (?!\d+ workers)/);
   },
 );
 
