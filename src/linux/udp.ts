@@ -90,7 +90,7 @@ export class UdpSocket {
   private closed = false;
   private readonly turn = new Turn();
   private overflows = 0;
-  /** The most datagrams of a run in the last call. */
+  /** The most datagrams of a run in the last call, at most {@link DATAGRAMS_A_TURN}: a turn reads one such run. */
   private largestRun = 1;
 
   /** Throws a SystemCallError if the address or port cannot be used. */
@@ -233,7 +233,8 @@ export class UdpSocket {
     const tos = incoming.tos(i); // the same for all of a run: the kernel merges no datagrams that differ in it
     incoming.makeRoomForControl(i); // for the next call: the kernel has overwritten it
     const start = this.slab.start(i);
-    this.largestRun = Math.max(this.largestRun, Math.ceil(length / (segment || 1)));
+    const inRun = Math.min(DATAGRAMS_A_TURN, Math.ceil(length / (segment || 1)));
+    this.largestRun = Math.max(this.largestRun, inRun);
     let done = 0;
     do {
       const at = batch.count++;
