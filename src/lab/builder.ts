@@ -1,13 +1,5 @@
-import { execute } from './process.ts';
-
-/** Lines for one program inside a host. */
-interface Step {
-  readonly program: keyof typeof PROGRAMS;
-  readonly lines: string[];
-}
-
-/** How the program reads its lines. A shell reads them as they are. */
-const PROGRAMS = { ip: 'ip -batch -', nft: 'nft -f -', sh: undefined } as const;
+import { runSteps } from './steps.ts';
+import type { Step } from './steps.ts';
 
 /**
  * Makes the hosts of a lab. Within {@link inOne} it collects the commands, and one shell runs them: most of the time would go to the start of
@@ -15,7 +7,8 @@ const PROGRAMS = { ip: 'ip -batch -', nft: 'nft -f -', sh: undefined } as const;
  */
 export class Builder {
   private isCollecting = false;
-  private readonly hosts = new Map<string, Step[]>();
+  /** The settings of each. */
+  private readonly hosts = new Map<string, Step>();
   private readonly wires: string[] = [];
   private readonly steps = new Map<string, Step[]>();
 
@@ -35,7 +28,7 @@ export class Builder {
 
   /** Makes a host. `settings`: lines for a shell in it. */
   addHost(name: string, settings: readonly string[]): void {
-    this.inOne(() => this.hosts.set(name, [{ program: 'sh', lines: [...settings] }]));
+    this.inOne(() => this.hosts.set(name, { host: name, program: 'sh', lines: [...settings] }));
   }
 
   /** Makes a wire by this command of `ip`. */
@@ -50,20 +43,21 @@ export class Builder {
       this.steps.set(host, steps);
       const last = steps.at(-1);
       if (last?.program === program) last.lines.push(...lines);
-      else steps.push({ program, lines: [...lines] });
+      else steps.push({ host, program, lines: [...lines] });
     });
   }
 
   /** Runs all that has been collected, because the next command depends on it. */
   finish(): void {
-    const script = [
-      ...lineOf({ program: 'ip', lines: [...this.hosts.keys()].map((name) => `netns add ${name}`) }),
-      ...[...this.hosts].map(([name, steps]) => inside(name, steps)),
-      ...lineOf({ program: 'ip', lines: this.wires }),
-      ...[...this.steps].map(([name, steps]) => inside(name, steps)),
+    const making = [...this.hosts.keys()].map((name) => `netns add ${name}`);
+    const steps: Step[] = [
+      { program: 'ip', lines: making },
+      ...this.hosts.values(),
+      { program: 'ip', lines: [...this.wires] },
+      ...[...this.steps.values()].flat(),
     ];
     this.clear();
-    if (script.length > 0) execute('sh', ['-ec', script.join('\n')]);
+    runSteps(steps.filter(({ lines }) => lines.length > 0));
   }
 
   private clear(): void {
@@ -71,18 +65,4 @@ export class Builder {
     this.wires.length = 0;
     this.steps.clear();
   }
-}
-
-function inside(host: string, steps: readonly Step[]): string {
-  return fed(`ip netns exec ${host} sh -e`, steps.flatMap(lineOf), `END OF ${host}`);
-}
-
-function lineOf({ program, lines }: Step): string[] {
-  if (lines.length === 0) return [];
-  const command = PROGRAMS[program];
-  return [command === undefined ? lines.join('\n') : fed(command, lines, 'END OF INPUT')];
-}
-
-function fed(command: string, input: readonly string[], end: string): string {
-  return `${command} <<'${end}'\n${input.join('\n')}\n${end}`;
 }

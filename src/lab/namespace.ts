@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { Builder } from './builder.ts';
 import { Running, execute } from './process.ts';
 
@@ -80,14 +80,15 @@ export class Namespace {
   }
 }
 
-/** Ends the processes inside all of them, and removes them with their interfaces. */
+/** Ends the processes inside all of them, and removes them with their interfaces. Some may never have been made: a command before has failed. */
 export async function removeAll(namespaces: readonly Namespace[]): Promise<void> {
-  if (namespaces.length === 0) return;
-  const used = await Promise.all(namespaces.map((one) => one.endPrograms()));
+  const made = namespaces.filter(({ name }) => existsSync(`/run/netns/${name}`));
+  if (made.length === 0) return;
+  const used = await Promise.all(made.map((one) => one.endPrograms()));
   // A child process that is left over would keep the namespace in existence without its name.
-  for (const pid of pidsIn(namespaces.filter((_, i) => used[i]))) killQuietly(pid);
-  const deletions = namespaces.map(({ name }) => `netns delete ${name}`);
-  execute('ip', ['-force', '-batch', '-'], deletions.join('\n'));
+  for (const pid of pidsIn(made.filter((_, i) => used[i]))) killQuietly(pid);
+  const names = new Set(made.map(({ name }) => name));
+  execute('ip', ['-force', '-batch', '-'], [...names].map((name) => `netns delete ${name}`).join('\n'));
 }
 
 /** As `ip netns pids`, which would look at all processes once for each namespace. */

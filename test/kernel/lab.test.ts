@@ -156,6 +156,54 @@ test('two labs at a time do not interfere', async () => {
   expect(one.host('same').name).not.toBe(two.host('same').name);
 });
 
+describe('a command of a lab that fails', () => {
+  test.for<[name: string, words: string[], fail: (host: Namespace, lab: Lab) => void]>([
+    [
+      'of ip',
+      ['-second', 'link set other up', 'Cannot find device'],
+      (host) => host.ipBatch('link set lo up', 'link set other up', 'link set lo down'),
+    ],
+    [
+      'of a shell',
+      ['-second', 'conf/all/rp_filter', 'I/O error'],
+      (host) => host.sysctl('net.ipv4.conf.all.rp_filter', 'x'),
+    ],
+    ['of nft', ['-second', 'nft', 'table ip some { wrong'], (host) => host.nft('table ip some { wrong')],
+    ['that makes a host', ['netns add', '-second', 'File exists'], (_, lab) => lab.host('second')],
+  ])('%s: the error names it, and the lab can be removed', async ([, words, fail]) => {
+    const lab = new Lab();
+    const [, host] = lab.inOne(() => [lab.host('first'), lab.host('second')]);
+    const error = errorOf(() =>
+      lab.inOne(() => {
+        fail(host!, lab);
+        lab.host('never');
+      }),
+    );
+    for (const word of words) expect(error).toContain(word);
+    expect(error.split('\n').length).toBeLessThan(8); // not all commands of the lab
+    await lab.remove();
+    expect(execute('ip', ['netns', 'list'])).not.toContain(host!.name);
+  });
+
+  test('before it was made: the lab can be removed', async () => {
+    const lab = new Lab();
+    const build = (): void => {
+      lab.host('never');
+      throw new Error('of the test');
+    };
+    expect(() => lab.inOne(build)).toThrow('of the test');
+    await lab.remove();
+  });
+});
+
+test('a host gets as many rules at once as a file may have', async () => {
+  await using lab = new Lab();
+  const host = lab.host('one');
+  const some = Array.from({ length: 12_000 }, (_, i) => `10.0.${i >> 8}.${i & 0xff}`);
+  host.nft(`table ip many { set some { type ipv4_addr; elements = { ${some.join(',\n')} };\n}\n}`);
+  expect(host.execute('nft', 'list', 'table', 'ip', 'many')).toContain('10.0.46.223');
+});
+
 test.for(['SIGINT', 'SIGKILL'] as const)('nothing remains of a process that ends by %s', async (signal) => {
   const lab = new URL('../../dist/lab/index.js', import.meta.url).href;
   const child = spawn(process.execPath, ['--input-type=module', '-e', BUILDER, lab], {
@@ -175,6 +223,15 @@ const BUILDER = `
   const sleeping = host.spawn('sh', ['-c', 'trap "" TERM; echo asleep; while :; do sleep 1; done']);
   await sleeping.waitFor(/asleep/);
   console.log(JSON.stringify({ name: host.name, pid: sleeping.pid }));`;
+
+function errorOf(action: () => void): string {
+  try {
+    action();
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return 'no error';
+}
 
 function kindOfMapping(ports: readonly number[]): string {
   const steps = ports.slice(1).map((port, i) => port - ports[i]!);
