@@ -1,6 +1,7 @@
 /**
- * Measures a program while nothing is sent: it is stopped while packets are sent, which wait in its queues, and then goes on. So the sender needs no
- * processor beside it, and all its threads always have enough to do.
+ * Measures how fast a program handles packets that wait in its queues. The program is stopped (SIGSTOP), a burst of packets is sent, and the program
+ * goes on: the time from then to the arrival of the last packet counts. Meanwhile nothing is sent. So the sender takes no processor from the program,
+ * and all threads of the program have enough to do.
  */
 import { readFileSync } from 'node:fs';
 import { rest } from './crowd-counter.ts';
@@ -21,12 +22,12 @@ export interface Bursts {
   readonly program: number;
 }
 
-/** After this time without an arrival, packets that have not arrived are lost. */
-const PATIENCE_MS = 50;
+/** After this time without an arrival, packets that have not arrived are lost. Longer than any pause of the program, which counts as its time. */
+const PATIENCE_MS = 200;
 /** Between looks at the arrivals, so that the looks take nearly no processor time. */
 const LOOK_MS = 2;
 
-/** `sendSome`: sends {@link BURST} packets. Returns the seconds that the program took: of each burst until its last arrival. */
+/** `sendSome`: sends {@link BURST} packets. Returns the seconds that the program took: for each burst, until its last arrival. */
 export function measureBursts(
   { packets, times, program }: Bursts,
   sendSome: () => void,

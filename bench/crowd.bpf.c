@@ -89,6 +89,14 @@ static __always_inline int is_discarded(struct __sk_buff *skb)
 	       packet.ip.nexthdr == IPPROTO_UDP && packet.udp.dest == bpf_htons(DISCARD);
 }
 
+/* A client of this program sends them to its peers, too. They are not counted. */
+static __always_inline int is_bubble(struct __sk_buff *skb)
+{
+	struct bubble bubble;
+
+	return !bpf_skb_load_bytes(skb, 0, &bubble, sizeof(bubble)) && bubble.inner.nexthdr == NEXT_NONE;
+}
+
 struct echo {
 	struct ethhdr ethernet;
 	struct iphdr ip;
@@ -141,6 +149,8 @@ int clients(struct __sk_buff *skb)
 		return answer(skb);
 	if (bpf_ntohl(o.ip.daddr) >> 24 != FIRST_OCTET)
 		return GO_ON;
+	if (is_bubble(skb))
+		return TC_ACT_SHOT;
 	if (!bpf_skb_load_bytes(skb, 0, &asked, sizeof(asked)) && asked.inner.nexthdr == IPPROTO_ICMPV6 &&
 	    asked.type == ECHO_REQUEST)
 		return echo(skb, &asked);

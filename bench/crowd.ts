@@ -158,9 +158,8 @@ export class Crowd {
 
   private async perform(task: Task): Promise<Crossing> {
     writeFileSync(taskFile(this.folder), JSON.stringify({ ...task, host: this.host }));
-    return JSON.parse(
-      await this.crowd.ask(('seconds' in task ? task.seconds * 1_000 : 0) + 20_000),
-    ) as Crossing;
+    const seconds = 'seconds' in task ? task.seconds : task.times;
+    return JSON.parse(await this.crowd.ask(seconds * 1_000 + 20_000)) as Crossing;
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The longest stall of a relay's event loop while it gets to know a million clients, is asked for all of them, and sweeps. Beside it the
+ * The longest stall of a relay's event loop while it gets to know a million clients, is asked for its peers, and sweeps. Beside it the
  * control: a thread that only reads its clock, while a null relay forwards as many packets. Its longest jump is the machine's, not a program's.
  */
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import { alternate } from './row.ts';
 import type { Order, Row } from './row.ts';
 import type { Stall } from './stall.ts';
 import { listPeers } from './variants.ts';
+import { underLoad, whole } from './whole.ts';
 
 const RECORDER = fileURLToPath(new URL('./stall-recorder.js', import.meta.url));
 const SPINNER = fileURLToPath(new URL('./spinner.js', import.meta.url));
@@ -41,7 +42,8 @@ async function grow(seat: 'user' | 'kernel', { quick, say }: Order): Promise<Sta
   // Warm, and without the stalls of the start.
   await crowd.meet(0, 1_000);
   await stalls.ask(10_000);
-  const { arrived } = await crowd.meet(1_000, quick ? QUICK : MOST);
+  const most = quick ? QUICK : MOST;
+  const { arrived } = whole(await crowd.meet(1_000, most), most - 1_000);
   const [listed] = await Promise.all([
     listPeers(crowd.net.relay),
     new Promise((resolve) => setTimeout(resolve, quick ? 0 : SWEEP_MS)),
@@ -54,8 +56,7 @@ async function control(milliseconds: number): Promise<Stall> {
   await using crowd = await Crowd.open('null');
   // Its sender ends with the crowd.
   const load = crowd.load('down', { seconds: CONTROL_SECONDS, clients: QUICK, perSecond: CONTROL_PACE });
-  load.catch(() => undefined);
   const spinner = crowd.net.relay.spawn(process.execPath, [SPINNER, String(milliseconds)]);
-  if ((await spinner.exited) !== 0) throw new Error(spinner.output);
+  if ((await underLoad(load, spinner.exited)) !== 0) throw new Error(spinner.output);
   return JSON.parse(spinner.stdout) as Stall;
 }

@@ -8,6 +8,7 @@ import { memoryOfPeer } from './result/names.ts';
 import type { Row } from './row.ts';
 import { TEREDO_VARIANTS } from './seats.ts';
 import type { TeredoVariant } from './seats.ts';
+import { whole } from './whole.ts';
 
 interface Memory {
   /** Bytes: resident memory of the process. */
@@ -61,9 +62,11 @@ async function measureMemory(variant: TeredoVariant, clients: readonly number[])
   const found: Memory[] = [];
   let met = 0;
   for (const count of clients) {
-    for (; met < count; met = Math.min(count, met + AT_ONCE))
+    for (let next; met < count; met = next) {
+      next = Math.min(count, met + AT_ONCE);
       // The kernel gets a client with its second packet, each within the 30 s for which a client counts as heard.
-      for (let times = 0; times < 2; times++) await crowd.meet(met, Math.min(count, met + AT_ONCE));
+      for (let times = 0; times < 2; times++) whole(await crowd.meet(met, next), next - met);
+    }
     const process = residentBytes(relay);
     if (variant !== 'miredo') await collectGarbage(relay);
     found.push({ process, collected: residentBytes(relay), kernel: slabBytes() });

@@ -22,6 +22,7 @@ import type { Order, Row } from './row.ts';
 import { AskedServer } from './server.ts';
 import { busiestSince, threadTimes } from './threads.ts';
 import { Together } from './together.ts';
+import { whole } from './whole.ts';
 
 const COUNTS = [1, 2] as const;
 /** So many that each worker has about half of them. */
@@ -96,10 +97,13 @@ async function ofCrowd(
     for (const { count, crowd } of crowds)
       for (const direction of ['up', 'down'] as const) {
         say(`${nth} of ${alternations}: ${direction}, workers ${count}`);
-        await crowd.meet(0, clients); // a client counts as heard for 30 s
+        whole(await crowd.meet(0, clients), clients); // a client counts as heard for 30 s
         let before = threadTimes(crowd.relay);
         const begin = () => void (before = threadTimes(crowd.relay));
-        const { value } = await watch.during(() => crowd.burst(direction, bursts), begin);
+        const { value } = await watch.during(async () => {
+          const crossing = await crowd.burst(direction, bursts);
+          return whole(crossing, crossing.sent);
+        }, begin);
         const busiest = busiestSince(before, crowd.relay);
         if (nth === 0) continue;
         results.add(costOf(direction, count), 'user', (busiest * 1e6) / value.arrived);
