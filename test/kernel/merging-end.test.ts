@@ -95,7 +95,7 @@ test('packets that are in the pair at two looks are lost: none waits for them', 
   expect(known()).toEqual(both(0, false));
 });
 
-test('merging that begins again before its end goes on, also in another pair', () => {
+test('if merging is wanted again before the pair is empty, segments are merged again, here in another pair', () => {
   const { merging, uplinks, known } = start();
   merging.choice = WITHOUT;
   uplinks.follow();

@@ -3,7 +3,7 @@ import { ClientRig } from '../../../test/support/client-rig.ts';
 import { SLOTS, fillAndEmpty, sparseClient } from '../../../test/support/sparse-table.ts';
 import type { PeerTable } from '../peer-table.ts';
 
-test('the few peers of a large table are listed in short steps, the trusted first', () => {
+test('peers of a table with many free slots are listed in short steps, the trusted ones first', () => {
   const { machine, now } = new ClientRig().qualify();
   machine.setLimits({ peers: { trusted: SLOTS, unverified: SLOTS } });
   const { peers } = (machine as unknown as { context: { peers: PeerTable } }).context;

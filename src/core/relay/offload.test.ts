@@ -170,7 +170,7 @@ test('a client that is not trusted is unloaded when a report names it', () => {
   expect(rig.isTrusted(PEER)).toBe(false);
 });
 
-test('a kernel path that comes later gets the few peers of a large table in short steps', () => {
+test('a kernel path that comes later is offered the peers of a table with many free slots in short steps', () => {
   const rig = new RelayRig();
   const { machine } = rig;
   fillAndEmpty(machine.peers, [40_000]);

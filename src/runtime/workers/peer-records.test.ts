@@ -4,7 +4,7 @@ import { SLOTS, countSteps, fillAndEmpty, sparseClient } from '../../../test/sup
 import { PeerTable } from '../../core/peer-table.ts';
 import { readRecords, recordsOf } from './peer-records.ts';
 
-test('the few peers of a large table are told after turns that look at few slots each', () => {
+test('records of a table with many free slots are made in turns, and each turn looks at few slots', () => {
   const limits = { trusted: SLOTS, unverified: SLOTS };
   const peers = new PeerTable(limits, seededEntropy(2), () => {}, false);
   fillAndEmpty(peers, [3, 40_000]);
