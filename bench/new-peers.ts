@@ -5,6 +5,7 @@
  */
 import { Crowd } from './crowd.ts';
 import { findGenerators } from './generators.ts';
+import { NewClients } from './new-clients.ts';
 import { NEW_PEERS_COST, NEW_PEERS_LIMITED, NEW_PEERS_PROCESS, NEW_PEERS_RATE } from './result/names.ts';
 import { alternate } from './row.ts';
 import type { Order, Row } from './row.ts';
@@ -21,26 +22,30 @@ export const newPeers: Row = async (order) => {
   const { results, watch, quick } = order;
   const counts = new Map<TeredoVariant, number>();
   for (const variant of TEREDO_VARIANTS) {
-    await using crowd = await warmed(variant, order);
-    let next = MOST / 2;
+    await using clients = new NewClients(() => warmed(variant, order), MOST / 2, MOST);
     const { count, isBound } = await findGenerators(MOST_GENERATORS, async (generators) => {
-      const { value } = await watch.during(() => crowd.meet(next, MOST, 1, generators));
-      next += value.sent;
+      const { value } = await watch.during(
+        () => clients.meet(1, generators),
+        () => clients.prepare(),
+      );
       return value.arrived / value.seconds;
     });
     counts.set(variant, count);
     results.noteGenerators(NEW_PEERS_RATE, variant, count, isBound);
   }
   await alternate(order, TEREDO_VARIANTS, async (variant) => {
-    await using crowd = await warmed(variant, order);
-    let [next, cpu] = [MOST / 4, 0];
-    const { value, busy } = await watch.during(async () => {
-      cpu = cpuSeconds(crowd.relay);
-      const crossing = await crowd.meet(next, MOST, order.seconds, counts.get(variant)!);
-      cpu = cpuSeconds(crowd.relay) - cpu;
-      next += crossing.sent;
-      return crossing;
-    });
+    await using clients = new NewClients(() => warmed(variant, order), MOST / 4, MOST);
+    let cpu = 0;
+    const { value, busy } = await watch.during(
+      async () => {
+        const { relay } = clients.crowd;
+        cpu = cpuSeconds(relay);
+        const crossing = await clients.meet(order.seconds, counts.get(variant)!);
+        cpu = cpuSeconds(relay) - cpu;
+        return crossing;
+      },
+      () => clients.prepare(),
+    );
     results.add(NEW_PEERS_RATE, variant, value.arrived / value.seconds);
     results.add(NEW_PEERS_COST, variant, (busy * 1e6) / value.arrived);
     results.add(NEW_PEERS_PROCESS, variant, (cpu * 1e6) / value.arrived);
