@@ -1,6 +1,6 @@
 /**
  * Loaded into a relay before its program: records the longest turn of its event loop, and prints it at SIGUSR2. First in time of the
- * relay's own thread: a processor that was busy elsewhere is not the relay's fault, nor is what its other threads compute. Then in all
+ * relay's own thread: a processor that was busy elsewhere is not the relay's fault, nor is the work of its other threads. Then in all
  * time, in which the thread may have waited for a processor, and for the threads that collect garbage beside it.
  */
 import { threadTimeMs } from '../src/linux/thread-time.ts';

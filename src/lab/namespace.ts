@@ -82,17 +82,19 @@ export class Namespace {
 
 /** Ends the processes inside all of them, and removes them with their interfaces. Some may never have been made: a command before has failed. */
 export async function removeAll(namespaces: readonly Namespace[]): Promise<void> {
-  const made = namespaces.filter(({ name }) => existsSync(`/run/netns/${name}`));
+  const used = await Promise.all(namespaces.map((one) => one.endPrograms()));
+  const made = namespaces
+    .map((one, i) => ({ name: one.name, wasUsed: used[i]! }))
+    .filter(({ name }) => existsSync(`/run/netns/${name}`));
   if (made.length === 0) return;
-  const used = await Promise.all(made.map((one) => one.endPrograms()));
   // A child process that is left over would keep the namespace in existence without its name.
-  for (const pid of pidsIn(made.filter((_, i) => used[i]))) killQuietly(pid);
+  for (const pid of pidsIn(made.filter(({ wasUsed }) => wasUsed))) killQuietly(pid);
   const names = new Set(made.map(({ name }) => name));
   execute('ip', ['-force', '-batch', '-'], [...names].map((name) => `netns delete ${name}`).join('\n'));
 }
 
 /** As `ip netns pids`, which would look at all processes once for each namespace. */
-function pidsIn(namespaces: readonly Namespace[]): number[] {
+function pidsIn(namespaces: readonly Pick<Namespace, 'name'>[]): number[] {
   if (namespaces.length === 0) return [];
   const inodes = new Set(namespaces.map(({ name }) => statSync(`/run/netns/${name}`).ino));
   const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
