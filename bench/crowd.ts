@@ -144,7 +144,7 @@ export class Crowd {
     return this.perform({ kind: 'load', way, ...normal, ...options });
   }
 
-  /** The program is stopped while each burst is sent. `seconds`: that it took for all of them. */
+  /** The program is stopped while each burst is sent. `seconds`: the time that the program took for all of them. */
   async burst(direction: Direction, options: BurstOptions): Promise<Crossing> {
     this.net.relay.ip('link', 'set', 'dev', 'teredo', 'txqueuelen', String(2 * options.packets));
     const program = this.relay.pid;

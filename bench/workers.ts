@@ -1,9 +1,8 @@
 /**
  * A server, a relay and a client on the user path with one worker and with two. A sender needs a processor, too, and a machine may have only two.
  *
- * - Relay and client are stopped while a burst is sent that waits in their queues (crowd-bursts.ts). Then the workers have all processors. (With a
- *   sender beside them, its bursts were divided: each of two workers read a few packets at a time, one worker all. And the sender took the processor
- *   of one of them, whose packets were lost.)
+ * - Relay and client are stopped while a burst is sent that waits in their queues (crowd-bursts.ts). Then the workers have all processors. Beside a sender
+ *   two workers would read fewer packets at a time than one does, and one of them would lose packets while the sender has its processor.
  * - For a server the time of its busiest thread for an answer of all says how much the workers would do on processors of their own. It is measured with the
  *   same load for each worker, because larger batches cost less.
  */

@@ -55,7 +55,7 @@ class StraysRig {
   }
 }
 
-test('a sender of many strays takes no rights from one of few', () => {
+test('a sender of many strays takes nothing of the share of another sender, which has few', () => {
   const rig = new StraysRig();
   for (; rig.now < 2_000; rig.now += 10) {
     rig.receive(1, 64);
@@ -66,7 +66,7 @@ test('a sender of many strays takes no rights from one of few', () => {
   expect(rig.socket.counters.receiveFailures['STRAYS']).toBe(12_800 - rig.passed.get(1)!);
 });
 
-test('nor do many such senders, and all together have no more than the limit of a worker', () => {
+test('eight such senders take nothing of it either, and all together have no more than the limit of a worker', () => {
   const rig = new StraysRig();
   for (; rig.now < 2_000; rig.now += 10) {
     for (let sender = 1; sender <= 8; sender++) rig.receive(sender, 16);
