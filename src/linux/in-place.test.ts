@@ -3,17 +3,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { InPlace, work } from './in-place.ts';
 import { Memory, sys, uvLoop } from './libc.ts';
 import type { EventLoop } from './libc.ts';
-import {
-  AF_INET,
-  SOCK_DGRAM,
-  SOCK_NONBLOCK,
-  bindIpv4,
-  localEndpoint,
-  openSocket,
-  writeSockaddr,
-} from './socket.ts';
-
-const LOOPBACK = 0x7f000001;
+import { localEndpoint } from './socket.ts';
+import { sendTo, udpSocket } from '../../test/support/loopback.ts';
 
 test('packets that come meanwhile are served, until the loop has a timer due', () => {
   const socket = udpSocket();
@@ -154,18 +145,4 @@ function aLoop(loop: Partial<EventLoop>): EventLoop {
 function reading(fd: number, onPacket: () => void) {
   const into = new Memory(16);
   return { fd, onReadable: () => sys.read(fd, into.address, 16) > 0 && onPacket() };
-}
-
-function udpSocket(): number {
-  const fd = openSocket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK);
-  onTestFinished(() => void sys.close(fd));
-  bindIpv4(fd, LOOPBACK, 0);
-  return fd;
-}
-
-function sendTo(socket: number): void {
-  const name = new Memory(16);
-  writeSockaddr(name.view, 0, LOOPBACK, localEndpoint(socket).port);
-  const sent = sys.sendto(socket, new Memory(1).address, 1, 0, name.address, 16);
-  expect(sent).toBe(1);
 }

@@ -1,18 +1,9 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { E, Memory, errno, sys } from './libc.ts';
 import { Poll } from './poll.ts';
-import {
-  AF_INET,
-  SOCK_DGRAM,
-  SOCK_NONBLOCK,
-  bindIpv4,
-  localEndpoint,
-  openSocket,
-  writeSockaddr,
-} from './socket.ts';
+import { localEndpoint } from './socket.ts';
 import { eventually } from '../../test/support/eventually.ts';
-
-const LOOPBACK = 0x7f000001;
+import { connect, freePort, sendTo, udpSocket } from '../../test/support/loopback.ts';
 
 test('survives an ICMP port unreachable on a connected socket, which ends a uv_poll permanently', async () => {
   const socket = udpSocket();
@@ -59,7 +50,7 @@ test('rethrows an error of the callback where it is not swallowed, and continues
   });
 
   for (let round = 1; round <= 2; round++) {
-    sendTo(localEndpoint(socket).port);
+    sendTo(socket);
     await eventually(() => expect(rethrown).toHaveLength(round));
   }
   expect(rethrown[0]).toEqual(new Error('of the callback'));
@@ -74,10 +65,16 @@ test('does not call back any more once closed, not even from inside the callback
     poll.close();
   });
 
-  sendTo(localEndpoint(socket).port);
+  sendTo(socket);
   await eventually(() => expect(calls).toBe(1));
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   expect(calls).toBe(1);
+});
+
+test('a descriptor that cannot be polled is an error, and does not end the process', () => {
+  const control = vi.spyOn(sys, 'epollCtl').mockImplementation(() => -1);
+  onTestFinished(() => control.mockRestore());
+  expect(() => new Poll(udpSocket(), () => {})).toThrow(/epoll_ctl/);
 });
 
 function polled(fd: number, onReadable: () => void): Poll {
@@ -85,37 +82,3 @@ function polled(fd: number, onReadable: () => void): Poll {
   onTestFinished(() => poll.close());
   return poll;
 }
-
-function udpSocket(port = 0): number {
-  const fd = openSocket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK);
-  onTestFinished(() => void sys.close(fd));
-  bindIpv4(fd, LOOPBACK, port);
-  return fd;
-}
-
-/** A descriptor that was free a moment ago. */
-function freePort(): number {
-  const fd = openSocket(AF_INET, SOCK_DGRAM);
-  bindIpv4(fd, LOOPBACK, 0);
-  const { port } = localEndpoint(fd);
-  sys.close(fd);
-  return port;
-}
-
-function connect(fd: number, port: number): void {
-  const name = new Memory(16);
-  writeSockaddr(name.view, 0, LOOPBACK, port);
-  expect(sys.connect(fd, name.address, 16)).toBe(0);
-}
-
-function sendTo(port: number): void {
-  const fd = udpSocket();
-  connect(fd, port);
-  sys.write(fd, new Memory(1).address, 1);
-}
-
-test('a descriptor that cannot be polled is an error, and does not end the process', () => {
-  const control = vi.spyOn(sys, 'epollCtl').mockImplementation(() => -1);
-  onTestFinished(() => control.mockRestore());
-  expect(() => new Poll(udpSocket(), () => {})).toThrow(/epoll_ctl/);
-});
