@@ -21,7 +21,7 @@ const POLLIN = 1;
  * loop, and of a new callback, which takes half of the processor time of a packet that comes alone. adr/0040
  *
  * Only packets are dealt with here. All else needs the event loop, and ends the wait: a timer that is due, anything that another descriptor of the loop
- * has, and any work that may have left a promise.
+ * has, and any work that may have left a promise. Promises of such a callback may wait for the end of the loop's turn, so no wait follows in the others of that turn.
  */
 export class InPlace {
   private readonly loop: EventLoop;
@@ -29,7 +29,8 @@ export class InPlace {
   private readonly words = new Int32Array(this.memory.bytes.buffer);
   private readonly halves = new Uint16Array(this.memory.bytes.buffer);
   private watched: Watched[] = [];
-  private isInside = false;
+  /** Something waits for the end of this turn of the loop. */
+  private isLoopNeeded = false;
 
   constructor(loop: EventLoop) {
     this.loop = loop;
@@ -45,20 +46,22 @@ export class InPlace {
 
   /** Waits and serves, until the event loop is needed. To be called when a poll has served its descriptor. */
   serve(): void {
-    if (this.isInside) return;
-    this.isInside = true;
-    try {
-      // The loop has our descriptors, too. So it may be ready for other reasons than these only if they leave it ready.
-      for (let turns = 0; turns < TURNS && work.wasPacketsOnly && this.watched.length <= MOST; turns++) {
-        if (this.poll(0) === 0) {
-          turns = 0;
-          if (this.poll(this.loop.timeout()) <= 0) return;
-        }
-        if (!this.serveReady()) return;
+    if (this.isLoopNeeded) return;
+    // The loop has our descriptors, too. So it may be ready for other reasons than these only if they leave it ready.
+    for (let turns = 0; turns < TURNS && work.wasPacketsOnly && this.watched.length <= MOST; turns++) {
+      if (this.poll(0) === 0) {
+        turns = 0;
+        if (this.poll(this.loop.timeout()) <= 0) return;
       }
-    } finally {
-      this.isInside = false;
+      if (!this.serveReady()) return;
     }
+  }
+
+  /** To be called at the end of a callback that has done anything else than carry packets. */
+  leaveToLoop(): void {
+    if (this.isLoopNeeded) return;
+    this.isLoopNeeded = true;
+    setImmediate(() => (this.isLoopNeeded = false));
   }
 
   /** The number of descriptors that are ready. */

@@ -77,6 +77,78 @@ test('a descriptor that cannot be polled is an error, and does not end the proce
   expect(() => new Poll(udpSocket(), () => {})).toThrow(/epoll_ctl/);
 });
 
+/** Modules of their own, which wait in place; and their waits: none lasts, and none finds a descriptor ready. */
+async function waitingModules() {
+  vi.resetModules();
+  const { sys: calls } = await import('./libc.ts');
+  const { waitInPlace, work } = await import('./in-place.ts');
+  const { SystemCallError } = await import('./errors.ts');
+  const { Poll: Waiting } = await import('./poll.ts');
+  const wait = vi.spyOn(calls, 'poll').mockReturnValue(0);
+  onTestFinished(() => wait.mockRestore());
+  waitInPlace();
+  const reading = (fd: number, onPacket: () => void): Poll => {
+    const into = new Memory(16);
+    const poll = new Waiting(fd, () => sys.read(fd, into.address, 16) > 0 && onPacket());
+    onTestFinished(() => poll.close());
+    return poll;
+  };
+  return { reading, work, wait, SystemCallError };
+}
+
+test('after packets there is a wait in place, and after anything else the event loop has its turn first', async () => {
+  const { reading, work, wait } = await waitingModules();
+  const [a, b] = [udpSocket(), udpSocket()];
+  const done: string[] = [];
+  const poll = reading(a, () => {
+    done.push('a');
+    void Promise.resolve().then(() => done.push(`promise after ${wait.mock.calls.length} waits`));
+  });
+  reading(b, () => {
+    done.push('b');
+    work.carriedPackets();
+  });
+
+  // Of one turn: the callback of b follows that of a, and then the promises of both are dealt with.
+  sendTo(a);
+  sendTo(b);
+  await eventually(() => expect(done).toEqual(['a', 'b', 'promise after 0 waits']));
+
+  sendTo(b);
+  await eventually(() => expect(done).toHaveLength(4));
+  const waits = wait.mock.calls.length;
+  // libuv's descriptor, and those of the polls.
+  expect(wait.mock.calls[0]!.slice(1)).toEqual([3, 0]);
+
+  sendTo(a);
+  await eventually(() => expect(done.slice(4)).toEqual(['a', `promise after ${waits} waits`]));
+
+  poll.close();
+  sendTo(b);
+  await eventually(() => expect(done).toHaveLength(7));
+  expect(wait.mock.lastCall![1]).toBe(2);
+});
+
+test('after a callback in which the system refused something the event loop has its turn first', async () => {
+  const { reading, work, wait, SystemCallError } = await waitingModules();
+  const [a, b] = [udpSocket(), udpSocket()];
+  const done: string[] = [];
+  reading(a, () => {
+    done.push('a');
+    work.carriedPackets();
+    throw new SystemCallError('read', E.ENOMEM);
+  });
+  reading(b, () => {
+    done.push('b');
+    work.carriedPackets();
+  });
+
+  sendTo(a);
+  sendTo(b);
+  await eventually(() => expect(done).toEqual(['a', 'b']));
+  expect(wait).not.toHaveBeenCalled();
+});
+
 function polled(fd: number, onReadable: () => void): Poll {
   const poll = new Poll(fd, onReadable);
   onTestFinished(() => poll.close());

@@ -31,14 +31,17 @@ export class Poll {
     mustBePollable(this.fd);
     polls.add(this); // keeps the object: the garbage collector would stop the handle
     const onEvent = (status: number): void => {
+      let isDone = false;
+      work.begin();
       try {
-        survive(() => (status === 0 ? this.serve() : this.recover()));
+        isDone = survive(() => (status === 0 ? this.serve() : this.recover()));
       } catch (error) {
         // Errors of the program: thrown here, they would be swallowed.
         setImmediate(() => {
           throw error;
         });
       }
+      if (!isDone || !work.wasPacketsOnly) inPlace?.leaveToLoop();
     };
     // koffi 3.3.4 calls back with (status, events); its types, made for another version, know the events only.
     this.handle = koffi.node.poll(this.fd, { readable: true }, onEvent as unknown as () => void);
@@ -46,7 +49,6 @@ export class Poll {
   }
 
   private serve(): void {
-    work.begin();
     this.onReadable();
     inPlace?.serve();
   }
