@@ -1,45 +1,82 @@
 import { spawn } from 'node:child_process';
-import { expect, onTestFinished, test } from 'vitest';
+import { stat } from 'node:fs/promises';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { InPlace, work } from './in-place.ts';
 import { Memory, sys, uvLoop } from './libc.ts';
 import type { EventLoop } from './libc.ts';
 import { localEndpoint } from './socket.ts';
 import { sendTo, udpSocket } from '../../test/support/loopback.ts';
 
+const O_NONBLOCK = 0o4000;
+
+const { poll } = sys;
+/** The calls of poll() in a test: the time that was asked for, and the result. */
+let polls: [timeout: number, ready: number][] = [];
+
+/** In a test that fails a wait ends after a tenth of a second, and 50 calls are the most. */
+beforeEach(() => {
+  polls = [];
+  const spy = vi.spyOn(sys, 'poll').mockImplementation((descriptors, count, timeout) => {
+    if (polls.length === 50) return -1;
+    const ready = poll(descriptors, count, timeout < 0 ? 100 : Math.min(timeout, 100));
+    polls.push([timeout, ready]);
+    return ready;
+  });
+  return () => spy.mockRestore();
+});
+
 test('packets that come meanwhile are served, until the loop has a timer due', () => {
   const socket = udpSocket();
-  let [left, served] = [3, 0];
-  const inPlace = new InPlace(aLoop({ timeout: () => (left === 0 ? 20 : -1) }));
-  inPlace.watch([
-    reading(socket, () => {
-      served++;
-      if (left > 0) {
-        left--;
-        sendTo(socket);
-      }
-      work.carriedPackets();
-    }),
-  ]);
-  sendTo(socket);
+  let [left, served] = [10, 0];
+  const timeout = (): number => {
+    if (left-- === 0) return 20;
+    sendTo(socket);
+    return -1;
+  };
+  const inPlace = new InPlace(aLoop({ timeout }));
+  inPlace.watch([reading(socket, () => (served++, work.carriedPackets()))]);
 
   serve(inPlace);
 
-  expect(served).toBe(4);
+  expect(served).toBe(10);
+  expect(polls.filter(([timeout]) => timeout !== 0)).toEqual([
+    ...Array.from({ length: 10 }, () => [-1, 1]),
+    [20, 0],
+  ]);
+});
+
+test('a timer that is due has its turn, although packets come', () => {
+  const socket = udpSocket();
+  let [sent, served] = [0, 0];
+  const timeout = (): number => {
+    if (sent++ < 10) sendTo(socket);
+    return 0;
+  };
+  const inPlace = new InPlace(aLoop({ timeout }));
+  inPlace.watch([reading(socket, () => (served++, work.carriedPackets()))]);
+
+  serve(inPlace);
+
+  expect([sent, served]).toEqual([1, 0]);
 });
 
 test('anything that another descriptor of the loop has ends the wait', () => {
   const backend = udpSocket();
-  const inPlace = new InPlace(aLoop({ backend, timeout: () => -1 }));
+  const inPlace = new InPlace(aLoop({ backend, timeout: () => (sendTo(backend), -1) }));
   inPlace.watch([reading(udpSocket(), () => expect.unreachable())]);
-  sendTo(backend);
 
   serve(inPlace);
+
+  expect(polls).toEqual([
+    [0, 0],
+    [-1, 1],
+  ]);
 });
 
-test('a descriptor that is ready again and again does not keep the loop from another one', () => {
+test('a descriptor that is ready again and again keeps the loop from another one for four turns', () => {
   const [socket, backend] = [udpSocket(), udpSocket()];
   let served = 0;
-  const inPlace = new InPlace(aLoop({ backend, timeout: () => -1 }));
+  const inPlace = new InPlace(aLoop({ backend }));
   inPlace.watch([
     reading(socket, () => {
       if (served++ < 100) sendTo(socket);
@@ -51,8 +88,40 @@ test('a descriptor that is ready again and again does not keep the loop from ano
 
   serve(inPlace);
 
-  expect(served).toBeGreaterThan(0);
-  expect(served).toBeLessThan(10);
+  expect(served).toBe(4);
+});
+
+test.each(['at the end of a wait', 'before one'])(
+  'a wait that fails, %s, is the end, and nothing is read',
+  (when) => {
+    const socket = udpSocket();
+    let calls = 0;
+    const inPlace = new InPlace(aLoop());
+    inPlace.watch([{ fd: socket, onReadable: () => (calls++, work.carriedPackets()) }]);
+    sendTo(socket);
+    serve(inPlace);
+    expect(calls).toBe(4); // the descriptor is still ready
+    // EINTR, for example: the results of the call before are still there.
+    const failing = vi.mocked(sys.poll).mockReturnValue(-1);
+    if (when === 'at the end of a wait') failing.mockReturnValueOnce(0);
+
+    serve(inPlace);
+
+    expect(calls).toBe(4);
+  },
+);
+
+test('a descriptor with an error is left to the loop', () => {
+  const ends = new Memory(8);
+  expect(sys.pipe2(ends.address, O_NONBLOCK)).toBe(0);
+  const [from, to] = [ends.view.getInt32(0, true), ends.view.getInt32(4, true)];
+  onTestFinished(() => void sys.close(from));
+  sys.write(to, new Memory(1).address, 1);
+  sys.close(to); // there is an octet, and the end
+  const inPlace = new InPlace(aLoop());
+  inPlace.watch([reading(from, () => expect.unreachable())]);
+
+  serve(inPlace);
 });
 
 test.each([
@@ -89,14 +158,55 @@ test('a change of the watched descriptors ends the wait', () => {
   serve(inPlace);
 });
 
-test('with many descriptors there is no wait', () => {
-  const inPlace = new InPlace(aLoop({ timeout: () => -1 }));
-  inPlace.watch(Array.from({ length: 100 }, () => reading(udpSocket(), () => expect.unreachable())));
+test.each([
+  ['16 descriptors are waited for', 16, [0, 20]],
+  ['17 descriptors are not', 17, []],
+])('%s', (_, count, expected) => {
+  const inPlace = new InPlace(aLoop({ timeout: () => 20 }));
+  inPlace.watch(Array.from({ length: count }, () => reading(udpSocket(), () => expect.unreachable())));
 
   serve(inPlace);
+
+  const calls = vi.mocked(sys.poll).mock.calls.map(([, polled, timeout]) => [polled, timeout]);
+  expect(calls).toEqual(expected.map((timeout) => [1 + count, timeout]));
+});
+
+test('the time until the next timer is that of now, although the loop has not run', async () => {
+  const timer = setTimeout(() => {}, 60_000);
+  onTestFinished(() => clearTimeout(timer));
+  const loop = uvLoop()!;
+  // Something else may wait for the loop.
+  while (loop.timeout() < 1_000) await stat('.');
+  const [before, begin] = [loop.timeout(), performance.now()];
+  while (performance.now() - begin < 20);
+  expect(before - loop.timeout()).toBeGreaterThanOrEqual(19);
+});
+
+test('in a worker, or without the functions of libuv, there is no wait', async () => {
+  const inPlaceOf = async (isMainThread: boolean, uvLoopOf = uvLoop) => {
+    vi.resetModules();
+    vi.doMock('node:worker_threads', () => ({ isMainThread }));
+    vi.doMock('./libc.ts', async (original) => ({ ...(await original<object>()), uvLoop: uvLoopOf }));
+    const module = await import('./in-place.ts');
+    expect(module.inPlace).toBeUndefined();
+    module.waitInPlace();
+    const first = module.inPlace;
+    module.waitInPlace();
+    expect(module.inPlace).toBe(first);
+    return first;
+  };
+  onTestFinished(() => {
+    vi.doUnmock('node:worker_threads');
+    vi.doUnmock('./libc.ts');
+  });
+
+  expect(await inPlaceOf(true)).toBeDefined();
+  expect(await inPlaceOf(false)).toBeUndefined();
+  expect(await inPlaceOf(true, () => undefined)).toBeUndefined();
 });
 
 test("Node.js's timers are on time, although its loop does not run meanwhile", async () => {
+  vi.mocked(sys.poll).mockImplementation(poll);
   const socket = udpSocket();
   const begin = performance.now();
   const fired: number[] = [];
@@ -138,7 +248,7 @@ function serve(inPlace: InPlace): void {
   inPlace.serve();
 }
 
-function aLoop(loop: Partial<EventLoop>): EventLoop {
+function aLoop(loop: Partial<EventLoop> = {}): EventLoop {
   return { backend: udpSocket(), timeout: () => -1, ...loop };
 }
 

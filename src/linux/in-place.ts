@@ -49,11 +49,13 @@ export class InPlace {
     if (this.isLoopNeeded) return;
     // The loop has our descriptors, too. So it may be ready for other reasons than these only if they leave it ready.
     for (let turns = 0; turns < TURNS && work.wasPacketsOnly && this.watched.length <= MOST; turns++) {
-      if (this.poll(0) === 0) {
+      let ready = this.poll(0);
+      if (ready === 0) {
         turns = 0;
-        if (this.poll(this.loop.timeout()) <= 0) return;
+        const timeout = this.loop.timeout();
+        if (timeout !== 0) ready = this.poll(timeout);
       }
-      if (!this.serveReady()) return;
+      if (ready <= 0 || !this.serveReady()) return;
     }
   }
 
@@ -64,7 +66,7 @@ export class InPlace {
     setImmediate(() => (this.isLoopNeeded = false));
   }
 
-  /** The number of descriptors that are ready. */
+  /** The number of descriptors that are ready; below 0: it is not known (EINTR, for example). */
   private poll(timeout: number): number {
     return sys.poll(this.memory.address, 1 + this.watched.length, timeout);
   }
