@@ -1,3 +1,4 @@
+import koffi from 'koffi';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { E, Memory, errno, sys } from './libc.ts';
 import { Poll } from './poll.ts';
@@ -147,6 +148,20 @@ test('after a callback in which the system refused something the event loop has 
   sendTo(b);
   await eventually(() => expect(done).toEqual(['a', 'b']));
   expect(wait).not.toHaveBeenCalled();
+});
+
+test('a poll that cannot be made is not watched', async () => {
+  const { reading, work, wait } = await waitingModules();
+  const make = vi.spyOn(koffi.node, 'poll').mockImplementationOnce(() => {
+    throw new Error('no memory');
+  });
+  onTestFinished(() => make.mockRestore());
+  expect(() => reading(udpSocket(), () => {})).toThrow('no memory');
+  const socket = udpSocket();
+  reading(socket, () => work.carriedPackets());
+  sendTo(socket);
+  await eventually(() => expect(wait).toHaveBeenCalled());
+  expect(wait.mock.lastCall![1]).toBe(2);
 });
 
 function polled(fd: number, onReadable: () => void): Poll {

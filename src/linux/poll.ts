@@ -29,7 +29,6 @@ export class Poll {
 
   private arm(): void {
     mustBePollable(this.fd);
-    polls.add(this); // keeps the object: the garbage collector would stop the handle
     const onEvent = (status: number): void => {
       let isDone = false;
       work.begin();
@@ -45,6 +44,7 @@ export class Poll {
     };
     // koffi 3.3.4 calls back with (status, events); its types, made for another version, know the events only.
     this.handle = koffi.node.poll(this.fd, { readable: true }, onEvent as unknown as () => void);
+    polls.add(this); // keeps the object: the garbage collector would stop the handle
     inPlace?.watch(polls);
   }
 
