@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ControlServer } from '../control/control-server.ts';
+import { waitInPlace } from '../io/in-place.ts';
 import { LogLines } from '../io/log-lines.ts';
 import { EXIT } from './exit-codes.ts';
 import { runRole } from './run-role.ts';
 import type { Role } from './run-role.ts';
 
 vi.mock('../io/end-process.ts', () => ({ endProcess: () => {} }));
+vi.mock('../io/in-place.ts', { spy: true });
 
 /** A folder for control sockets. */
 function folder(): void {
@@ -73,4 +75,22 @@ test('a role has answered a first question before it starts: that one compiles c
     close: () => Promise.resolve(),
   }));
   expect(done.slice(0, 2)).toEqual(['status', 'start']);
+});
+
+test('a role of the program waits for packets in place, from its start on', async () => {
+  folder();
+  vi.spyOn(LogLines.prototype, 'write').mockReturnValue();
+  onTestFinished(() => void vi.restoreAllMocks());
+  vi.mocked(waitInPlace).mockClear();
+  let calls = 0;
+  await runRole('relay', { name: 'run-role-test' }, ({ end }) => ({
+    start: async () => {
+      calls = vi.mocked(waitInPlace).mock.calls.length;
+      end(EXIT.OK);
+    },
+    status,
+    prepare: () => Promise.resolve(() => {}),
+    close: () => Promise.resolve(),
+  }));
+  expect(calls).toBe(1);
 });

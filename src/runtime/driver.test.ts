@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import { CommandRing } from '../core/commands.ts';
 import { LimitHits } from '../core/limit-hits.ts';
 import type { Machine, OffloadingMachine } from '../core/machine.ts';
-import type { Clock, KernelPath, PacketBatch, Udp } from '../io/ports.ts';
+import type { Clock, DatagramBatch, KernelPath, PacketBatch, Udp } from '../io/ports.ts';
 import { work } from '../io/in-place.ts';
 import { MemoryClock } from '../io/memory-clock.ts';
 import { MemoryTun } from '../io/memory-tun.ts';
@@ -128,18 +128,40 @@ test('only a turn that carries packets and does nothing else can be followed by 
   expect(onlyPackets(() => driver.request(() => machine.ask()))).toBe(false);
   expect(onlyPackets(() => {})).toBe(false);
 
-  const packets = (count: number): PacketBatch => ({
+  const batch = (count: number): DatagramBatch => ({
     count,
     buffer: new Uint8Array(1),
     offsets: new Uint32Array(count),
     lengths: new Uint32Array(count),
+    addresses: new Uint32Array(count),
+    ports: new Uint16Array(count),
+    tos: new Uint8Array(count),
   });
   const tun = new MemoryTun('teredo');
-  let read!: (batch: PacketBatch) => void;
+  let read!: (packets: PacketBatch) => void;
   vi.spyOn(tun, 'start').mockImplementation((onPackets) => void (read = onPackets));
   driver.attachTun(tun, () => undefined);
-  expect(onlyPackets(() => read(packets(1)))).toBe(true);
-  expect(onlyPackets(() => read(packets(64)))).toBe(false);
+  let receive!: (datagrams: DatagramBatch) => void;
+  const udp = { start: (onDatagrams: typeof receive) => void (receive = onDatagrams) };
+  driver.attachUdp(0, udp as unknown as Udp);
+  for (const take of [read, receive])
+    expect([1, 4, 5, 64].map((count) => onlyPackets(() => take(batch(count))))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+  // A large batch, and a small one behind it in the same turn.
+  expect(onlyPackets(() => [5, 1].forEach((count) => read(batch(count))))).toBe(false);
+
+  driver.onSettled = () => undefined;
+  expect(onlyPackets(() => read(batch(1)))).toBe(false);
+  driver.onSettled = undefined;
+  expect(onlyPackets(() => read(batch(1)))).toBe(true);
+  machine.limitHits.uid('queue', 0);
+  expect(onlyPackets(() => read(batch(1)))).toBe(false);
+  machine.limitHits.take('queue');
+  expect(onlyPackets(() => read(batch(1)))).toBe(true);
 
   const port = { start: () => undefined, flush: () => undefined } as unknown as KernelPath;
   driver.attachKernelPath(port, new Offering() as unknown as OffloadingMachine, () => undefined);

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { seededEntropy, v4 } from '../../test/support/client-rig.ts';
 import { MemoryPorts } from '../io/memory-ports.ts';
 import { MemoryIpv4Network } from '../io/memory-udp.ts';
+import { inPlace } from '../linux/in-place.ts';
 import { Client } from './client.ts';
 import { ALL_NATIVE, Relay } from './relay.ts';
 import { Server } from './server.ts';
@@ -42,6 +43,13 @@ for (const [name, make] of Object.entries(SEATS)) {
     const third = make(ports);
     await third.start();
     await third.close();
+  });
+
+  test(`${name}: in a program that uses the library it does not wait in place for packets`, async () => {
+    const seat = make(new MemoryPorts(new MemoryIpv4Network(), [ADDRESS], seededEntropy(1)));
+    await seat.start();
+    expect(inPlace).toBeUndefined();
+    await seat.close();
   });
 
   test(`${name}: closed while it starts, it leaves nothing open, however far it has come`, async () => {
