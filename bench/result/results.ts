@@ -44,7 +44,10 @@ export class Results {
     return new Results({ version: 2, facts, settings, otherWork: 0, figures: {}, drops: {} });
   }
 
+  /** Throws if the value is none, for example of no packets. */
   add(figure: string, seat: Seat, value: number): void {
+    if (!Number.isFinite(value))
+      throw new Error(`${figure}, ${seat}: the measurement has no result (${value})`);
     this.cell(figure, seat).values.push(value);
   }
 
