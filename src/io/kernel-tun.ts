@@ -22,21 +22,28 @@ export class KernelTun implements Tun {
   };
 
   private readonly device: TunDevice;
-  private readonly copy = new Slab(1, LARGEST, 0);
+  private readonly copy: Slab;
   private readonly merger: PacketMerger;
-  private readonly reader = new TunReader((address, size) => this.device.read(address, size), this.counters);
+  private readonly reader: TunReader;
   private closed = false;
 
   /**
    * `kept`: the descriptor of the open interface, to be taken over; `device`: see {@link TunDevice}. Throws a SystemCallError: of `open` if there is
-   * no /dev/net/tun, of `TUNSETIFF` if the name cannot be used.
+   * no /dev/net/tun, of `TUNSETIFF` if the name cannot be used; nothing stays open then.
    */
   constructor(name: string, kept?: number, device?: number) {
     this.device = new TunDevice(name, kept, device);
     this.name = this.device.name;
-    this.merger = new PacketMerger(this.device.takesUdpSegments, (pieces, segments) =>
-      this.writePieces(pieces, segments),
-    );
+    try {
+      this.copy = new Slab(1, LARGEST, 0);
+      this.merger = new PacketMerger(this.device.takesUdpSegments, (pieces, segments) =>
+        this.writePieces(pieces, segments),
+      );
+      this.reader = new TunReader((address, size) => this.device.read(address, size), this.counters);
+    } catch (error) {
+      this.device.close();
+      throw error;
+    }
   }
 
   get fd(): number {

@@ -1,5 +1,6 @@
 import { endianness } from 'node:os';
 import koffi from 'koffi';
+import { SystemCallError } from './errors.ts';
 
 /**
  * The C library's system calls. Pointers that are kept or computed are passed as numbers (`uintptr_t`): their memory belongs to a
@@ -226,9 +227,10 @@ export class Memory {
   readonly view: DataView;
   readonly address: number;
 
+  /** Throws a SystemCallError if the system gives none. */
   constructor(size: number) {
     // Not from Node's pool: the address must not be shared or moved.
-    this.bytes = new Uint8Array(new ArrayBuffer(size));
+    this.bytes = new Uint8Array(allocate(size));
     this.view = new DataView(this.bytes.buffer);
     this.address = Number(koffi.address(this.bytes));
     if (size <= SMALL) latest[(made = (made + 1) % latest.length)] = this.bytes;
@@ -237,6 +239,14 @@ export class Memory {
   /** Writes a pointer at an offset. */
   setPointer(offset: number, address: number): void {
     this.view.setBigUint64(offset, BigInt(address), true);
+  }
+}
+
+function allocate(size: number): ArrayBuffer {
+  try {
+    return new ArrayBuffer(size);
+  } catch (error) {
+    throw error instanceof RangeError ? new SystemCallError('malloc', E.ENOMEM) : error;
   }
 }
 

@@ -93,37 +93,28 @@ export class UdpSocket {
   /** The most datagrams of a run in the last call, at most {@link DATAGRAMS_A_TURN}: a turn reads one such run. */
   private largestRun = 1;
 
-  /** Throws a SystemCallError if the address or port cannot be used. */
+  /** Throws a SystemCallError if the address or port cannot be used, or memory is short; the socket is closed then, one to be taken over, too. */
   constructor(options: UdpOptions) {
     this.fd = options.kept ?? openSocket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK);
     try {
       this.configure(options);
       this.local = localEndpoint(this.fd);
+      this.counters = makeCounters(() => this.countOverflows());
+      const batch = options.few === true ? BATCH_OF_FEW : BATCH;
+      this.outgoing = new SendQueue(this.fd, batch, this.counters);
+      this.inRuns = options.runs === true && setOption(this.fd, OPTION.UDP_GRO, 1);
+      const messages = this.inRuns ? BATCH_OF_RUNS : batch;
+      this.incoming = new Messages(messages);
+      this.slab = new Slab(messages, MAX_DATAGRAM, options.headroom);
+      for (let i = 0; i < messages; i++) {
+        this.incoming.setBytes(i, this.slab.memory.address + this.slab.start(i), MAX_DATAGRAM);
+        this.incoming.makeRoomForControl(i);
+      }
+      this.batch = makeBatch(this.slab.bytes, this.inRuns ? MOST : BATCH);
     } catch (error) {
       sys.close(this.fd);
       throw error;
     }
-    this.counters = makeCounters(() => this.countOverflows());
-    const batch = options.few === true ? BATCH_OF_FEW : BATCH;
-    this.outgoing = new SendQueue(this.fd, batch, this.counters);
-    this.inRuns = options.runs === true && setOption(this.fd, OPTION.UDP_GRO, 1);
-    const messages = this.inRuns ? BATCH_OF_RUNS : batch;
-    this.incoming = new Messages(messages);
-    this.slab = new Slab(messages, MAX_DATAGRAM, options.headroom);
-    for (let i = 0; i < messages; i++) {
-      this.incoming.setBytes(i, this.slab.memory.address + this.slab.start(i), MAX_DATAGRAM);
-      this.incoming.makeRoomForControl(i);
-    }
-    const most = this.inRuns ? MOST : BATCH;
-    this.batch = {
-      count: 0,
-      buffer: this.slab.bytes,
-      offsets: new Uint32Array(most),
-      lengths: new Uint32Array(most),
-      addresses: new Uint32Array(most),
-      ports: new Uint16Array(most),
-      tos: new Uint8Array(most),
-    };
   }
 
   /** `onRefused` is called inside {@link flush}. */
@@ -257,6 +248,18 @@ export class UdpSocket {
     if (!this.closed) this.overflows = receiveDrops(this.fd);
     return this.overflows;
   }
+}
+
+function makeBatch(buffer: Uint8Array, most: number): ReceivedBatch {
+  return {
+    count: 0,
+    buffer,
+    offsets: new Uint32Array(most),
+    lengths: new Uint32Array(most),
+    addresses: new Uint32Array(most),
+    ports: new Uint16Array(most),
+    tos: new Uint8Array(most),
+  };
 }
 
 function makeCounters(overflows: () => number) {
