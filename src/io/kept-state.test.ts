@@ -25,16 +25,24 @@ function leave(...states: Uint8Array[]): number {
 }
 
 test('the successor gets the latest state, and its age', () => {
-  const { left } = new KeptState(leave(new Uint8Array(100), Uint8Array.of(1, 2, 3)));
+  const left = new KeptState(leave(new Uint8Array(100), Uint8Array.of(1, 2, 3))).takeLeft();
   expect([...left!.state]).toEqual([1, 2, 3]);
   expect(left!.agoMs).toBeGreaterThanOrEqual(0);
   expect(left!.agoMs).toBeLessThan(10_000);
 });
 
+test('it is given once, with its age at that moment', () => {
+  const kept = new KeptState(leave(Uint8Array.of(1)));
+  const begun = performance.now();
+  while (performance.now() - begun < 20);
+  expect(kept.takeLeft()!.agoMs).toBeGreaterThanOrEqual(20);
+  expect(kept.takeLeft()).toBeUndefined();
+});
+
 test('there is none before the first, and none in a new file', () => {
-  expect(new KeptState(leave()).left).toBeUndefined();
+  expect(new KeptState(leave()).takeLeft()).toBeUndefined();
   const fresh = new KeptState(undefined);
-  expect(fresh.left).toBeUndefined();
+  expect(fresh.takeLeft()).toBeUndefined();
   fresh.close();
 });
 
@@ -42,10 +50,10 @@ test('a state that is not whole is none', () => {
   const state = Uint8Array.of(1, 2, 3, 4);
   const changed = leave(state);
   writeSync(changed, Uint8Array.of(9), 0, 1, 32);
-  expect(new KeptState(changed).left).toBeUndefined();
+  expect(new KeptState(changed).takeLeft()).toBeUndefined();
   const short = leave(state);
   ftruncateSync(short, 34);
-  expect(new KeptState(short).left).toBeUndefined();
+  expect(new KeptState(short).takeLeft()).toBeUndefined();
 });
 
 test('a state from a later time is none', () => {
@@ -53,13 +61,13 @@ test('a state from a later time is none', () => {
   const time = Buffer.alloc(8);
   time.writeBigInt64LE(process.hrtime.bigint() + 10n ** 12n);
   writeSync(fd, time, 0, 8, 8);
-  expect(new KeptState(fd).left).toBeUndefined();
+  expect(new KeptState(fd).takeLeft()).toBeUndefined();
 });
 
 test('a file that cannot be read is none', () => {
   const fd = openSync('/dev/null', 'w');
   onTestFinished(() => closeSync(fd));
-  expect(new KeptState(fd).left).toBeUndefined();
+  expect(new KeptState(fd).takeLeft()).toBeUndefined();
 });
 
 test('of states of any lengths the latest one that is whole is there, while another one is written, and after it', () => {

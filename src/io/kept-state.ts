@@ -2,7 +2,7 @@ import { closeSync, fstatSync, ftruncateSync, readSync, writeSync } from 'node:f
 import { crc32 } from 'node:zlib';
 import { SystemCallError } from '../linux/errors.ts';
 import { errno, sys } from '../linux/libc.ts';
-import type { Handover, NextState } from './ports.ts';
+import type { Handover, PredecessorState, NextState } from './ports.ts';
 import { survive } from './system-failures.ts';
 
 const MFD_CLOEXEC = 1;
@@ -21,8 +21,9 @@ const CUT_BYTES = 4 << 20;
  * that is whole: the next one is written behind it, or in front of it, and then the header names the place.
  */
 export class KeptState implements Handover {
-  readonly left: Handover['left'];
   readonly fd: number;
+  private left: PredecessorState | undefined;
+  private readonly readAt = performance.now();
   /** The contents that the header names. */
   private start = HEADER;
   private end = HEADER;
@@ -39,6 +40,12 @@ export class KeptState implements Handover {
     readSync(this.fd, header, 0, HEADER, 0);
     this.start = header.readUInt32LE(PLACE);
     this.end = this.start + header.readUInt32LE(LENGTH);
+  }
+
+  takeLeft(): PredecessorState | undefined {
+    const { left } = this;
+    this.left = undefined;
+    return left && { ...left, agoMs: left.agoMs + performance.now() - this.readAt };
   }
 
   replace(about = 0): NextState {
@@ -144,7 +151,7 @@ class Replacement implements NextState {
 }
 
 /** Undefined: the file has no valid contents. */
-export function readState(fd: number): Handover['left'] {
+export function readState(fd: number): PredecessorState | undefined {
   try {
     const header = Buffer.alloc(HEADER);
     const isWhole = readSync(fd, header, 0, HEADER, 0) === HEADER;

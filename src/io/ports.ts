@@ -386,10 +386,15 @@ export type CancelTimer = () => void;
 
 /** Passes state from one process of a role to the next, which a service manager starts in its place. */
 export interface Handover {
-  /** The state that the predecessor left, and the time since then; undefined: none, or none that is whole. */
-  readonly left: { readonly state: Uint8Array; readonly agoMs: number } | undefined;
+  /** The state that the predecessor left, and the time since then; undefined: none, or none that is whole. Once: its memory is free afterwards. */
+  takeLeft(): PredecessorState | undefined;
   /** Begins to replace the state for the successor, which gets the one before until the next one is whole. Of several that are begun the latest counts. `about`: how many octets it will have. May throw a system error. */
   replace(about?: number): NextState;
+}
+
+export interface PredecessorState {
+  readonly state: Uint8Array;
+  readonly agoMs: number;
 }
 
 /** A state that is being written. It counts as that of the moment at which it was begun. Its methods may throw system errors. */

@@ -56,7 +56,7 @@ export class HandoverUse {
 
   /** The predecessor's state as `read` understands it; undefined: there is none. `writtenAt`: on this process's clock, `agoMs` before now. */
   read<T>(read: (state: Uint8Array, writtenAt: number, agoMs: number) => T): T | undefined {
-    const left = this.handover?.left;
+    const left = this.handover?.takeLeft();
     return left === undefined ? undefined : read(left.state, this.clock.now() - left.agoMs, left.agoMs);
   }
 

@@ -1,4 +1,4 @@
-import type { Handover } from '../../src/io/ports.ts';
+import type { Handover, PredecessorState } from '../../src/io/ports.ts';
 import type { StateParts } from '../../src/runtime/handover-use.ts';
 
 /** The whole state, written in one turn. */
@@ -10,7 +10,7 @@ export function wholeState(parts: StateParts, isLast = true): Uint8Array {
 
 /** The state that a process of a role has from its predecessor; `next` is the one that it leaves. */
 export class MemoryHandover implements Handover {
-  readonly left: Handover['left'];
+  private left: PredecessorState | undefined;
   next: Uint8Array | undefined;
   /** How many octets were written in each call. */
   readonly added: number[] = [];
@@ -18,6 +18,12 @@ export class MemoryHandover implements Handover {
   constructor(state?: Uint8Array, agoMs = 300) {
     this.next = state;
     this.left = state === undefined ? undefined : { state, agoMs };
+  }
+
+  takeLeft(): PredecessorState | undefined {
+    const { left } = this;
+    this.left = undefined;
+    return left;
   }
 
   replace() {

@@ -15,7 +15,7 @@ export class KernelPathHandover {
 
   /** The proven ways of the predecessor. They are removed: after a later start they would be too old. */
   takeWays(): Map<string, ProvenWay> {
-    const { left } = this.ways;
+    const left = this.ways.takeLeft();
     if (left === undefined) return new Map();
     this.leaveWays([]);
     return readWays(left.state);
