@@ -123,7 +123,7 @@ export class EbpfKernelPath implements KernelPath {
   ) {
     this.handover = handover;
     this.hasPredecessor = handover?.links.hasLeft ?? false;
-    this.leftWays = this.hasPredecessor ? handover!.takeWays() : new Map();
+    this.leftWays = handover?.takeWays() ?? new Map();
     this.options = options;
     this.clock = clock;
     this.time = new KernelTime(clock);

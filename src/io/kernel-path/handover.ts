@@ -13,12 +13,12 @@ export class KernelPathHandover {
     this.ways = ways;
   }
 
-  /** The proven ways of the predecessor. They are removed: after a later start they would be too old. */
+  /** The proven ways of the predecessor, if its programs have carried up to now. They are removed: after a later start they would be too old. */
   takeWays(): Map<string, ProvenWay> {
     const left = this.ways.takeLeft();
     if (left === undefined) return new Map();
     this.leaveWays([]);
-    return readWays(left.state);
+    return this.links.hasLeft ? readWays(left.state) : new Map();
   }
 
   leaveWays(proven: readonly ProvenWay[]): void {
