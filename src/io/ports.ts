@@ -206,6 +206,8 @@ export interface KernelPath {
   readonly unknown?: string | undefined;
   /** Begins; called once. */
   start(handlers: KernelPathHandlers): void;
+  /** Makes the way to this destination ready, if there is one, before a peer needs it: to attach programs there takes some 20 ms. Throws never. */
+  makeReady?(destination: Ipv4): void;
   /** Sets a client's own address. Undefined: it has none, and nothing is carried. */
   setOwn(address: Ipv6 | undefined): void;
   /** Sets a relay's served range; the longest prefix decides. 2001::/32 is never in it. */

@@ -7,6 +7,7 @@ import { inTurns } from '../io/kernel-path/in-turns.ts';
 import { countSystemFailure, isShortage } from '../io/system-failures.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import type { Driver } from './driver.ts';
+import { SOMEWHERE } from './local-network.ts';
 
 /** `kernel`: or fail to start; `auto`: the kernel where it can, else this process; `user`: this process. */
 export const DATA_PATH_WISHES = ['auto', 'kernel', 'user'] as const;
@@ -229,6 +230,7 @@ export class DataPathUse {
         this.openLater();
         this.onChange(this.path);
       });
+      this.opened.makeReady?.(SOMEWHERE);
     } catch (error) {
       this.opened.close();
       this.opened = undefined;

@@ -17,6 +17,7 @@ import type { CommandExecutor } from '../core/commands.ts';
 import type { Machine, OffloadingMachine, SocketId } from '../core/machine.ts';
 import type { MachineEvent } from '../core/events.ts';
 import { DESTINATION, IPV6_HEADER, NEXT_HEADER, nextHeader } from '../wire/index.ts';
+import { KernelQueue } from './kernel-queue.ts';
 import { countRaw, countSystem, countTun, countUdp } from './port-counters.ts';
 import type { PortCounters } from './port-counters.ts';
 import { work } from '../io/in-place.ts';
@@ -44,7 +45,9 @@ export class Driver implements CommandExecutor {
   private readonly past: PortCounters = {};
   /** Of the peers of a predecessor to the kernel path. */
   private readonly offering: InTurns;
-  private kernelPath: { readonly port: KernelPath; readonly machine: OffloadingMachine } | undefined;
+  private kernelPath:
+    | { readonly port: KernelPath; readonly machine: OffloadingMachine; readonly queue: KernelQueue }
+    | undefined;
   private tun: Tun | undefined;
   private raw: RawIpv6 | undefined;
   private events: MachineEvent[] = [];
@@ -143,7 +146,8 @@ export class Driver implements CommandExecutor {
    * everything goes by way of the machine again.
    */
   attachKernelPath(port: KernelPath, machine: OffloadingMachine, onLost: (reason: Error) => void): void {
-    this.kernelPath = { port, machine };
+    const queue = new KernelQueue(port, this.clock);
+    this.kernelPath = { port, machine, queue };
     port.start({
       onCarried: (batch) => this.handleCarried(machine, batch),
       onTallies: (batch) => this.handleTallies(machine, batch),
@@ -157,21 +161,26 @@ export class Driver implements CommandExecutor {
     this.request(() => machine.setOffload(true));
     if (port.hasPredecessor !== true) return;
     // Meanwhile the programs of the predecessor carry.
-    this.offering.begin(this.offerAll(machine), () => port.takeOver?.());
+    this.offering.begin(this.offerAll(machine, queue), () => port.takeOver?.());
   }
 
-  private *offerAll(machine: OffloadingMachine): Generator<void> {
-    for (const _ of machine.offerAll?.(this.clock.now()) ?? []) {
+  private *offerAll(machine: OffloadingMachine, queue: KernelQueue): Generator<void> {
+    const drain = (): void => {
       this.request(() => {});
+      queue.flush();
+    };
+    for (const _ of machine.offerAll?.(this.clock.now()) ?? []) {
+      drain();
       yield;
     }
-    this.request(() => {});
+    drain();
   }
 
   detachKernelPath(): void {
     const { kernelPath } = this;
     if (kernelPath === undefined) return;
     this.offering.cancel();
+    kernelPath.queue.cancel();
     kernelPath.port.end();
     this.kernelPath = undefined;
     this.request(() => kernelPath.machine.setOffload(false));
@@ -211,6 +220,7 @@ export class Driver implements CommandExecutor {
     this.cancelTimer?.();
     this.offering.cancel();
     this.detachReceivers();
+    this.kernelPath?.queue.cancel();
     this.kernelPath?.port.close();
     for (const udp of this.sockets) udp?.close();
     this.raw?.close();
@@ -244,12 +254,15 @@ export class Driver implements CommandExecutor {
     socket: SocketId,
   ): void {
     const udp = this.sockets[socket];
-    if (udp !== undefined)
-      this.kernelPath?.port.offload(buffer, offset, address, port, heardAt, udp.local.port);
+    if (udp === undefined || this.kernelPath === undefined) return;
+    this.kernelPath.port.offload(buffer, offset, address, port, heardAt, udp.local.port);
+    this.kernelPath.queue.offered();
   }
 
   unload(buffer: Uint8Array, offset: number): void {
-    this.kernelPath?.port.unload(buffer, offset);
+    if (this.kernelPath === undefined) return;
+    this.kernelPath.port.unload(buffer, offset);
+    this.kernelPath.queue.withdrawn();
   }
 
   event(event: MachineEvent): boolean {
@@ -336,7 +349,10 @@ export class Driver implements CommandExecutor {
     for (const udp of this.unflushed) udp.flush(); // in the order in which they were sent from
     while (this.unflushed.length > 0) this.unflushed.pop(); // quicker than to set the length
     this.tun?.flush();
-    if (this.kernelPath !== undefined) this.flushKernelPath(this.kernelPath.port);
+    if (this.kernelPath !== undefined) {
+      work.needsLoop();
+      this.kernelPath.queue.settle();
+    }
     work.carriedPackets();
     if (this.machine.limitHits.isPending || this.onSettled !== undefined) this.report();
     if (this.events.length > 0) {
@@ -345,11 +361,6 @@ export class Driver implements CommandExecutor {
       for (const event of events) survive(() => void this.onEvent(event));
     }
     this.arm();
-  }
-
-  private flushKernelPath(port: KernelPath): void {
-    work.needsLoop();
-    port.flush();
   }
 
   private report(): void {

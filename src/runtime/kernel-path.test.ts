@@ -5,7 +5,7 @@ import { EnvironmentError } from '../io/errors.ts';
 import { MemoryClock } from '../io/memory-clock.ts';
 import { MemoryPorts } from '../io/memory-ports.ts';
 import { MemoryIpv4Network } from '../io/memory-udp.ts';
-import { formatIpv6 } from '../wire/index.ts';
+import { formatIpv4, formatIpv6 } from '../wire/index.ts';
 import type { Ipv6 } from '../wire/index.ts';
 import { Client } from './client.ts';
 import type { ClientSettings } from './client-settings.ts';
@@ -80,6 +80,7 @@ class Net {
     const before = to.tuns.get(into)!.delivered.length;
     from.tuns.get(out)!.offer(packet);
     await this.pass(100);
+    await this.pass(5); // an offer to the kernel path that it caused is carried out
     const got = to.tuns.get(into)!.delivered.slice(before);
     return got.length === 1 && Buffer.compare(got[0]!, packet) === 0;
   }
@@ -153,7 +154,7 @@ test('CL-60: carried packets keep peers valid, without a bubble', async () => {
   for (let second = 0; second < 90; second++) {
     expect(await net.send(a, b, ahead())).toBe(true);
     expect(await net.send(b, a, back())).toBe(true);
-    await net.pass(800);
+    await net.pass(790);
   }
   expect(alice.counters['sentDirectBubbles']).toBe(bubbles);
   expect([...alice.peers()][0]).toMatchObject({ state: 'valid' });
@@ -162,6 +163,26 @@ test('CL-60: carried packets keep peers valid, without a bubble', async () => {
   // One in 4 s takes the socket's path.
   expect(alice.status().carried!.sentPackets).toBeGreaterThan(65);
   expect(alice.status().carried!.receivedBytes).toBeGreaterThan(65 * 60);
+});
+
+test('the way to the Internet is made ready before there is a peer, by each kernel path that is opened', async () => {
+  const net = await Net.open();
+  const [a, r] = [net.host(HOST_A), net.host(HOST_R)];
+  const ready: unknown[] = [];
+  for (const ports of [a, r]) {
+    const open = ports.openKernelPath.bind(ports);
+    ports.openKernelPath = (options) =>
+      Object.assign(open(options), { makeReady: (to: number) => ready.push([options.role, formatIpv4(to)]) });
+  }
+  const client = await net.client(a);
+  await net.relay(r);
+  client.setDataPath('user');
+  client.setDataPath('kernel');
+  expect(ready).toEqual([
+    ['client', '1.1.1.1'],
+    ['relay', '1.1.1.1'],
+    ['client', '1.1.1.1'],
+  ]);
 });
 
 test('a relay and a client carry for each other', async () => {

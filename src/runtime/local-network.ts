@@ -3,6 +3,9 @@ import type { AttachedNetwork } from '../core/client/index.ts';
 import type { HostNetwork, Ipv4Subnet } from '../io/ports.ts';
 import type { Ipv4 } from '../wire/index.ts';
 
+/** An address of the Internet (of one.one.one.one): the route there tells by which address and way this host sends to most others. Nothing is sent to it. */
+export const SOMEWHERE: Ipv4 = 0x0101_0101;
+
 /** With the names of the interfaces. */
 export interface LocalNetwork extends AttachedNetwork {
   readonly subnets: readonly Ipv4Subnet[];

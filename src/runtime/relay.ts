@@ -24,6 +24,7 @@ import { sumOf } from './port-counters.ts';
 import { checkRelayLimits, checkRelaySettings, checkRelayWorkers } from './settings/check.ts';
 import { StartOnce } from './start-once.ts';
 import { DataPathUse } from './data-path-use.ts';
+import { SOMEWHERE } from './local-network.ts';
 import { InterfaceConfig, addressSetting, routeSetting } from './interface-config.ts';
 import type { InterfaceSetting } from './interface-config.ts';
 import { followHost, makeRelayMachine } from './relay-machine.ts';
@@ -479,9 +480,6 @@ export class Relay extends EventEmitter<RelayEvents> {
     return this.settings.serve ?? hostPrefixes(this.ports.network.globalIpv6());
   }
 }
-
-/** An address of the Internet (of one.one.one.one): the route there tells which address this host has outside. Nothing is sent. */
-const SOMEWHERE: Ipv4 = 0x0101_0101;
 
 /** Where a relay's tunnel end lives on its link. */
 const LINK_LOCAL = makeLinkLocal({ flags: 0, mappedPort: 0xffff, mappedAddress: 0xfffffffe });

@@ -4,6 +4,7 @@
  */
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Internet, RELAY_ADDRESS, SERVER_ADDRESS, SERVER_SECONDARY, until } from '../../src/lab/index.ts';
+import { attachedPrograms } from '../support/attached-programs.ts';
 import { IS_ALL } from '../support/extent.ts';
 import { Questions } from '../support/questions.ts';
 import type { Answered } from '../support/questions.ts';
@@ -71,11 +72,12 @@ describe.for(['kernel', 'user'] as const)('%s path', (path) => {
     for (let i = 0; i < (IS_ALL ? 5 : 1); i++) await server.restart();
     expect(await lostOf(questions, server, path)).toEqual([0, 0]);
     expect(keptBy(server)).toEqual(['primary', 'secondary', ...(path === 'kernel' ? [LINK] : [])]);
+    expect(attachedPrograms(net.server).includes('serve')).toBe(path === 'kernel');
     expect(server.output).not.toContain('were removed');
     expect(await statusOf(net.server, 'server')).toMatchObject({ dataPath: { inUse: path } });
     await server.stop();
     expect(net.server.execute('cat', '/proc/net/udp')).not.toContain(TEREDO_PORT);
-    expect(net.server.execute('bpftool', 'net', 'show')).not.toContain('serve');
+    expect(attachedPrograms(net.server)).not.toContain('serve');
   });
 
   test.runIf(IS_ALL)(
@@ -117,10 +119,11 @@ test.runIf(IS_ALL)(
     await using net = new Internet();
     const [first, next] = ['kernel', 'user'].map((path) => optionsOf(SERVER_ADDRESS, SERVER_SECONDARY, path));
     const server = await ManagedRole.start(net.server, 'server', first!, next);
+    expect(attachedPrograms(net.server)).toContain('serve');
     const questions = await ask(net, SERVER_ADDRESS, SERVER_SECONDARY);
     await server.restart();
     expect(await lostOf(questions, server, 'kernel, then user')).toEqual([0, 0]);
-    expect(net.server.execute('bpftool', 'net', 'show')).not.toContain('serve');
+    expect(attachedPrograms(net.server)).not.toContain('serve');
   },
 );
 

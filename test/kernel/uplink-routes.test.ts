@@ -10,6 +10,7 @@ import {
   until,
 } from '../../src/lab/index.ts';
 import type { Namespace } from '../../src/lab/index.ts';
+import { attachedPrograms } from '../support/attached-programs.ts';
 import { proveKernelPath } from '../support/carried.ts';
 import { startClient, startRelay, startServer, statusOf, teredoAddress } from '../support/roles.ts';
 
@@ -33,6 +34,19 @@ test("a source that belongs to another interface: sent by the route's interface"
   await startClient(client, SERVER_ADDRESS, '--data-path', 'kernel');
   await startClient(far, SERVER_ADDRESS, '--data-path', 'kernel');
   await carriesBothWays(far, client);
+});
+
+test('the programs are attached at the way to the Internet before there is a peer, and no uplink is shown', async () => {
+  await using net = new Internet();
+  const { client } = net.site('a', 'port-restricted');
+  await startServer(net.server, SERVER_ADDRESS);
+  const role = await startClient(client, SERVER_ADDRESS, '--data-path', 'kernel');
+  expect(attachedPrograms(client)).toMatch(/^eth\b.* decap\b/m);
+  const { dataPath } = (await statusOf(client, 'client'))!;
+  expect(dataPath).toMatchObject({ inUse: 'kernel' });
+  expect(dataPath).not.toHaveProperty('uplinks');
+  await role.stop();
+  expect(attachedPrograms(client)).not.toContain('decap');
 });
 
 test('a client that is bound to a second address of its interface', async () => {

@@ -214,6 +214,11 @@ export class EbpfKernelPath implements KernelPath {
     this.handlers = handlers;
   }
 
+  makeReady(destination: Ipv4): void {
+    // The peers that a predecessor has left make their ways ready at once.
+    if (!this.hasPredecessor) this.guarded(() => this.uplinks.makeReady(destination));
+  }
+
   setOwn(address: Ipv6 | undefined): void {
     if (this.closed || this.isLeft || this.config.hasOwn(address)) return;
     this.config.setOwn(address);

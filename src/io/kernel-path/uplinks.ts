@@ -167,6 +167,11 @@ export class Uplinks {
     return number;
   }
 
+  /** Attaches the programs that packets of a peer at this destination need. It counts as used when there is such a peer. */
+  makeReady(destination: Ipv4): void {
+    this.find(destination, this.servicePort);
+  }
+
   /** Whether some destinations are not followed one by one. */
   get isCrowded(): boolean {
     return this.crowded;
