@@ -177,7 +177,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       driver.attachTun(tun, (error) => this.emit('lost', error));
       if (this.workers !== undefined) await this.startWorkers(this.workers, tun.name);
       this.startOnce.goOn();
-      // They came before those that wait in the interface's queue, which is read in later turns.
+      // They came before those that wait in the interface's queue, which is read in later turns: of very many the last ones come between these.
       const handling = inTurns(ports.clock, this.handleLeft(left?.packets ?? []));
       if (handling !== undefined) await handling;
       this.startOnce.goOn();
