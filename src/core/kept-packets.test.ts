@@ -119,3 +119,25 @@ test('copies move also after there were none for a moment, and many before', () 
   expect(kept.held).toBeLessThanOrEqual(2 * kept.needed + 34 * CHUNK);
   expect(kept.rows.every((row) => kept.isWhole(row))).toBe(true);
 });
+
+test('memory of which all copies have gone does not keep others from moving', () => {
+  const kept = new Kept();
+  kept.add(new Uint8Array(40));
+  for (let i = 0; i < 13 * 40; i++) {
+    kept.add(new Uint8Array(1_280));
+    kept.drop(kept.rows.length - 1);
+  }
+  for (let n = 0; n < 200; n++) {
+    kept.add(new Uint8Array(40).fill(n));
+    for (let i = 0; i < 13; i++) kept.add(new Uint8Array(1_280));
+    for (let i = 0; i < 13; i++) kept.drop(kept.rows.length - 1);
+  }
+  expect(kept.held).toBeLessThanOrEqual(2 * kept.needed + 34 * CHUNK);
+});
+
+test('a row that is free keeps no memory', () => {
+  const kept = new Kept();
+  const rows = [40, 1_280].map((length) => kept.add(new Uint8Array(length)));
+  while (kept.rows.length > 0) kept.drop(0);
+  expect(rows.map((row) => kept.store.bufferOf(row).length)).toEqual([0, 0]);
+});

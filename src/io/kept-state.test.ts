@@ -128,6 +128,20 @@ test('the file behind a shorter state is given back some at a time, and nothing 
   expect([...readState(kept.fd)!.state]).toEqual([4]);
 });
 
+test('after its end nothing of it is given back: another file may have its number', async () => {
+  const kept = new KeptState(undefined);
+  write(kept, new Uint8Array(20_000_000));
+  write(kept, Uint8Array.of(1));
+  write(kept, Uint8Array.of(2)); // in front
+  kept.close();
+  const other = new KeptState(undefined);
+  onTestFinished(() => other.close());
+  expect(other.fd).toBe(kept.fd);
+  ftruncateSync(other.fd, 20_000_000);
+  for (let turn = 0; turn < 12; turn++) await new Promise(setImmediate);
+  expect(fstatSync(other.fd).size).toBe(20_000_000);
+});
+
 test('an empty part changes nothing', () => {
   const kept = new KeptState(undefined);
   onTestFinished(() => kept.close());

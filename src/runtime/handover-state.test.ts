@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { NO_PEER, PeerTable, TRUSTED } from '../core/peer-table.ts';
+import type { KnownPeer } from '../core/known-peer.ts';
 import { RelayRig } from '../../test/support/relay-rig.ts';
 import { toHex } from '../wire/index.ts';
 import { SeededEntropy } from '../sim/seeded-entropy.ts';
 import { wholeState } from '../../test/support/handover-rig.ts';
-import { PeerRecords, SLOTS_A_PART, RECORD } from './handover-peers.ts';
+import { PeerRecords, RECORD, SLOTS_A_PART, readPeers } from './handover-peers.ts';
 import { readHandover, relayState } from './handover-state.ts';
 
 const NOW = 1_000_000;
@@ -130,6 +131,94 @@ test('peers that come and leave again and again between two parts make the next 
     table.trust(table.insert(addressOf(i % 8), 0), NOW);
   }
   expect(records.part().length).toBeLessThanOrEqual(2 * table.slots * RECORD);
+});
+
+/** Trusted peers with the numbers from 0 on; there is room for more. */
+function tableWith(count: number): PeerTable {
+  const { table } = new ChangingTable();
+  for (let number = 0; number < count; number++) trustAt(table, number);
+  return table;
+}
+
+function trustAt(table: PeerTable, number: number): number {
+  const peer = table.insert(addressAt(number), 0);
+  table.trust(peer, NOW);
+  return peer;
+}
+
+/** The last record of a peer. */
+function lastRecord(parts: readonly Uint8Array[], number: number): KnownPeer | undefined {
+  const all = [...readPeers(new Uint8Array(Buffer.concat(parts)), 0, NOW)];
+  return all.findLast(({ address }) => toHex(address) === toHex(addressAt(number)));
+}
+
+function walk(records: PeerRecords): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  while (!records.isWalked) parts.push(records.part());
+  return parts;
+}
+
+test('a peer that changes again and again before its turn has come is in one part, once', () => {
+  const table = tableWith(SLOTS_A_PART + 1);
+  const records = new PeerRecords(table, NOW);
+  records.part();
+  const last = table.find(addressAt(SLOTS_A_PART), 0);
+  for (let i = 0; i < 5_000; i++) {
+    table.distrust(last);
+    table.trust(last, NOW);
+  }
+  expect(records.part().length).toBe(RECORD);
+});
+
+test('of a peer that changes in several turns the last place is left', () => {
+  const table = tableWith(1);
+  const records = new PeerRecords(table, NOW);
+  const parts = walk(records);
+  for (const port of [5, 6]) {
+    table.mappedPort[0] = port;
+    table.trust(0, NOW);
+    parts.push(records.part());
+  }
+  expect(lastRecord(parts, 0)?.mappedPort).toBe(6);
+});
+
+test('a peer that came while the table grew, and leaves, is not left', () => {
+  const table = tableWith(10);
+  const records = new PeerRecords(table, NOW);
+  const parts = walk(records);
+  for (let number = 10; number < 3_000; number++) trustAt(table, number);
+  parts.push(...walk(records));
+  table.remove(table.find(addressAt(2_500), 0));
+  parts.push(...records.end());
+  expect([2_499, 2_500].map((number) => lastRecord(parts, number)?.hasLeft)).toEqual([false, true]);
+});
+
+test('a peer that has lost its marks since its part was made is not left', () => {
+  const table = tableWith(2);
+  let marks: number | undefined = 7;
+  const records = new PeerRecords(table, NOW, () => marks);
+  const parts = walk(records);
+  marks = undefined;
+  table.trust(0, NOW);
+  parts.push(...records.end());
+  expect([0, 1].map((number) => lastRecord(parts, number)?.hasLeft)).toEqual([true, false]);
+});
+
+test('packets that wait are in the last state only: a process that is killed leaves none', () => {
+  const packets = [new Uint8Array(40)];
+  const stateOf = (isLast: boolean): Uint8Array =>
+    wholeState(
+      relayState(tableOf(), NOW, () => packets),
+      isLast,
+    );
+  const read = [true, false].map((isLast) => [...readHandover(stateOf(isLast), NOW, 0)!.packets].length);
+  expect(read).toEqual([1, 0]);
+});
+
+test('the longest packet is left, too', () => {
+  const packet = new Uint8Array(0xffff).fill(9);
+  const [read] = [...readHandover(writeHandover(tableOf(), NOW, [packet]), NOW, 0)!.packets];
+  expect(Buffer.compare(read!, packet)).toBe(0);
 });
 
 /** A change between two parts of a state, of the peer with this number. */

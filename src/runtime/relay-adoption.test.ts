@@ -15,7 +15,7 @@ const PEERS = 600;
 /** When the predecessor wrote its state. */
 const WRITTEN = 1_000_000;
 
-function stateOf(count: number): Uint8Array {
+function stateOf(count: number, packets: readonly Uint8Array[] = []): Uint8Array {
   const limits = { trusted: count, unverified: count };
   const table = new PeerTable(limits, seededEntropy(1), () => {}, false);
   for (let i = 0; i < count; i++) {
@@ -26,14 +26,14 @@ function stateOf(count: number): Uint8Array {
     table.lastReceived.set(peer, WRITTEN - 1_000);
     table.trust(peer, WRITTEN);
   }
-  return wholeState(relayState(table, WRITTEN, () => []));
+  return wholeState(relayState(table, WRITTEN, () => packets));
 }
 
-function rig() {
+function rig(state = stateOf(PEERS)) {
   const clock = new MemoryClock();
   const address = v4('203.0.113.130');
   const ports = new MemoryPorts(new MemoryIpv4Network(), [address], seededEntropy(2), clock);
-  Object.assign(ports, { handover: new MemoryHandover(stateOf(PEERS)) });
+  Object.assign(ports, { handover: new MemoryHandover(state) });
   const relay = new Relay(
     { address, port: 3545, interface: 'teredo', serve: ALL_NATIVE, dataPath: 'user' },
     ports,
@@ -71,4 +71,20 @@ test('a relay that is closed meanwhile opens nothing', async () => {
   clock.advance(1);
   await expect(started).rejects.toMatchObject({ code: 'closed-early' });
   expect([ports.tuns.size, ports.sockets.size]).toEqual([0, 0]);
+});
+
+test('a relay that is closed while it handles packets that waited does not set up the interface', async () => {
+  const packets = Array.from({ length: 200 }, () => new Uint8Array(48));
+  const { clock, ports, relay } = rig(stateOf(1, packets));
+  const warnings: string[] = [];
+  relay.on('warning', (message) => warnings.push(message));
+  const setUp = vi.spyOn(ports.tunnelHost, 'addAddress');
+  const started = relay.start();
+  started.catch(() => {}); // it fails below
+  await Promise.resolve();
+  expect(ports.tuns.size).toBe(1);
+  await relay.close();
+  clock.advance(1);
+  await expect(started).rejects.toMatchObject({ code: 'closed-early' });
+  expect([setUp.mock.calls.length, warnings, ports.tuns.size]).toEqual([0, [], 0]);
 });
