@@ -318,8 +318,8 @@ export class PeerTable implements Growing {
   }
 
   /**
-   * As the iterator, but the table may change during the walk: peers added or removed meanwhile may be left out. NO_PEER after so many slots: no step
-   * looks at more, however few peers a large table has.
+   * As the iterator, but the table may change during the walk: peers added or removed meanwhile may be left out, and those that become trusted; those
+   * that are trusted no more may come twice. NO_PEER after so many slots: no step looks at more, however few peers a large table has.
    */
   *walkInSteps(): Generator<number> {
     for (const list of [TRUSTED, UNVERIFIED])

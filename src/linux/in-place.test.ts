@@ -45,6 +45,29 @@ test('packets that come meanwhile are served, until the loop has a timer due', (
   ]);
 });
 
+test('all descriptors that are ready at the end of a wait are served', () => {
+  const sockets = [udpSocket(), udpSocket(), udpSocket()];
+  const served: number[] = [];
+  let isFirst = true;
+  const timeout = (): number => {
+    if (isFirst) for (const i of [2, 0]) sendTo(sockets[i]!);
+    isFirst = false;
+    return 20;
+  };
+  const inPlace = new InPlace(aLoop({ timeout }));
+  inPlace.watch(sockets.map((fd, i) => reading(fd, () => (served.push(i), work.carriedPackets()))));
+
+  serve(inPlace);
+
+  expect(served).toEqual([0, 2]);
+  expect(polls).toEqual([
+    [0, 0],
+    [20, 2],
+    [0, 0],
+    [20, 0],
+  ]);
+});
+
 test('a timer that is due has its turn, although packets come', () => {
   const socket = udpSocket();
   let [sent, served] = [0, 0];
