@@ -29,8 +29,9 @@ export class InPlace {
   private readonly words = new Int32Array(this.memory.bytes.buffer);
   private readonly halves = new Uint16Array(this.memory.bytes.buffer);
   private watched: Watched[] = [];
-  /** Something waits for the end of this turn of the loop. */
+  /** Something may wait for the end of this turn of the loop; and the end has been asked for. */
   private isLoopNeeded = false;
+  private isAllowing = false;
 
   constructor(loop: EventLoop) {
     this.loop = loop;
@@ -46,7 +47,7 @@ export class InPlace {
 
   /** Waits and serves, until the event loop is needed. To be called when a poll has served its descriptor. */
   serve(): void {
-    if (this.isLoopNeeded) return;
+    if (this.isLoopNeeded) return this.allowNext();
     // The loop has our descriptors, too. So it may be ready for other reasons than these only if they leave it ready.
     for (let turns = 0; turns < TURNS && work.wasPacketsOnly && this.watched.length <= MOST; turns++) {
       let ready = this.poll(0);
@@ -61,9 +62,14 @@ export class InPlace {
 
   /** To be called at the end of a callback that has done anything else than carry packets. */
   leaveToLoop(): void {
-    if (this.isLoopNeeded) return;
     this.isLoopNeeded = true;
-    setImmediate(() => (this.isLoopNeeded = false));
+  }
+
+  /** At the end of this turn of the loop nothing waits for it. Only here: an immediate for each other callback would cost more than it saves. */
+  private allowNext(): void {
+    if (!work.wasPacketsOnly || this.isAllowing) return;
+    this.isAllowing = true;
+    setImmediate(() => (this.isLoopNeeded = this.isAllowing = false));
   }
 
   /** The number of descriptors that are ready; below 0: it is not known (EINTR, for example). */

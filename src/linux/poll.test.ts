@@ -125,8 +125,11 @@ test('after packets there is a wait in place, and after anything else the event 
   await eventually(() => expect(done.slice(4)).toEqual(['a', `promise after ${waits} waits`]));
 
   poll.close();
-  sendTo(b);
-  await eventually(() => expect(done).toHaveLength(7));
+  for (const count of [7, 8]) {
+    sendTo(b);
+    await eventually(() => expect(done).toHaveLength(count));
+    expect(wait.mock.calls.length === waits).toBe(count === 7);
+  }
   expect(wait.mock.lastCall![1]).toBe(2);
 });
 
