@@ -2,7 +2,8 @@
  * A server, a relay and a client on the user path with one worker and with two. A sender needs a processor, too, and a machine may have only two.
  *
  * - Relay and client are stopped while a burst is sent that waits in their queues (crowd-bursts.ts). Then the workers have all processors. Beside a sender
- *   two workers would read fewer packets at a time than one does, and one of them would lose packets while the sender has its processor.
+ *   two workers would read fewer packets at a time than one does, and one of them would lose packets while the sender has its processor. A burst has as
+ *   many packets for each worker, because the begin and the end of a burst are no part of the rate under full load.
  * - For a server the time of its busiest thread for an answer of all says how much the workers would do on processors of their own. It is measured with the
  *   same load for each worker, because larger batches cost less.
  */
@@ -34,7 +35,7 @@ const CLIENTS = 1_024;
 const PEERS = 128;
 /** In each second of a measurement. */
 const BURSTS = 20;
-/** 15 to 20 ms' work of one worker. The buffer of one socket holds 3,600. */
+/** For each worker: 15 to 20 ms' work. The buffer of one socket holds 3,600. */
 const BURST_PACKETS = 2_560;
 const SIZE = 1_280;
 
@@ -88,7 +89,7 @@ async function ofCrowd(
   rateOf: Name,
 ): Promise<void> {
   await using all = new Together();
-  const bursts: BurstOptions = { clients, size: SIZE, packets: BURST_PACKETS, times: BURSTS * seconds };
+  const bursts: Omit<BurstOptions, 'packets'> = { clients, size: SIZE, times: BURSTS * seconds };
   const crowds = [];
   for (const count of COUNTS) crowds.push({ count, crowd: all.use(await open(count)) });
   for (let nth = 0; nth <= alternations; nth++)
@@ -100,7 +101,7 @@ async function ofCrowd(
         let before = threadTimes(crowd.relay);
         const begin = () => void (before = threadTimes(crowd.relay));
         const { value } = await watch.during(async () => {
-          const crossing = await crowd.burst(direction, bursts);
+          const crossing = await crowd.burst(direction, { ...bursts, packets: count * BURST_PACKETS });
           return whole(crossing, crossing.sent);
         }, begin);
         const busiest = busiestSince(before, crowd.relay);
