@@ -173,8 +173,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       this.startOnce.goOn();
       const { udp, tun } = this.openTunnel();
       this.localPort = udp.local.port;
-      driver.attachUdp(RELAY_SOCKET.service, udp);
-      driver.attachTun(tun, (error) => this.emit('lost', error));
+      this.attach(udp, tun);
       if (this.workers !== undefined) await this.startWorkers(this.workers, tun.name);
       this.startOnce.goOn();
       // They came before those that wait in the interface's queue, which is read in later turns: of very many the last ones come between these.
@@ -235,6 +234,17 @@ export class Relay extends EventEmitter<RelayEvents> {
       udp.close();
       throw error;
     }
+  }
+
+  /** Leaves nothing open that is not the driver's. */
+  private attach(udp: Udp, tun: Tun): void {
+    try {
+      this.driver.attachUdp(RELAY_SOCKET.service, udp);
+    } catch (error) {
+      tun.close();
+      throw error;
+    }
+    this.driver.attachTun(tun, (error) => this.emit('lost', error));
   }
 
   private startWorkers(workers: RelayWorkers, tunnel: string): Promise<void> {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { seededEntropy, v4 } from '../../test/support/client-rig.ts';
 import { MemoryPorts } from '../io/memory-ports.ts';
 import { MemoryIpv4Network } from '../io/memory-udp.ts';
+import { SystemCallError } from '../linux/errors.ts';
 import { inPlace } from '../linux/in-place.ts';
 import { Client } from './client.ts';
 import { ALL_NATIVE, Relay } from './relay.ts';
@@ -50,6 +51,25 @@ for (const [name, make] of Object.entries(SEATS)) {
     await seat.start();
     expect(inPlace).toBeUndefined();
     await seat.close();
+  });
+
+  test(`${name}: a socket that the system does not let read: the start rejects, and nothing is left open`, async () => {
+    const wire = new MemoryIpv4Network();
+    const ports = new MemoryPorts(wire, [ADDRESS], seededEntropy(1));
+    const open = ports.openUdp.bind(ports);
+    const refused = new SystemCallError('epoll_ctl', 12);
+    ports.openUdp = (options) =>
+      Object.assign(open(options), {
+        start: () => {
+          throw refused;
+        },
+      });
+    await expect(make(ports).start()).rejects.toMatchObject({ code: 'system' });
+    expect([ports.tuns.size, ports.kernelPaths.size, ports.monitorCount]).toEqual([0, 0, 0]);
+    ports.openUdp = open;
+    const next = make(ports);
+    await next.start();
+    await next.close();
   });
 
   test(`${name}: closed while it starts, it leaves nothing open, however far it has come`, async () => {
