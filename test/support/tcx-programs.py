@@ -1,12 +1,13 @@
 """Writes "INTERFACE DIRECTION PROGRAM" for each program at tcx in this network namespace. `bpftool` of Debian 12 does not know tcx. Kernels before 6.6 have none."""
 import ctypes
 import json
+import platform
 import socket
 import struct
 import subprocess
 
 libc = ctypes.CDLL(None, use_errno=True)
-SYS_BPF = 321  # x86-64
+SYS_BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
 BPF_PROG_QUERY = 16
 DIRECTIONS = {"ingress": 46, "egress": 47}
 MOST = 64

@@ -164,8 +164,8 @@ export class EbpfKernelPath implements KernelPath {
       });
       this.reading = new RingReading(ring, (...record) => this.handleRecord(...record));
       this.handle = filterHandle(options.local);
-      // The programs are attached when the first peer is offered. Until then the programs of a killed process would take this one's
-      // packets.
+      // The programs are attached when a way is made ready or the first peer is offered. Until then the programs of a killed process would take
+      // this one's packets.
       for (const ifindex of readLinks().keys()) removeLeftFilters(ifindex, 'ingress', this.handle);
       this.config = new ProgramConfig(this.program, options, this.tunnelIndex, entropy);
       this.merging = this.closing(this.makeMerging());
