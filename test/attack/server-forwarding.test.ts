@@ -113,6 +113,9 @@ test.for(IS_ALL ? [1, 2, 8] : [1, 8])(
     expect(by).toBe(VICTIM_ADDRESS);
     // Of those that the host's queues have not dropped before.
     expect(times).toBeGreaterThan(10_000);
-    expect(times).toBeGreaterThanOrEqual(counters['droppedForwardLimit']!);
+    // In the kernel some pairs share a bucket (adr/0015), and reach their common limit first.
+    const ofPairs = await endedWith(server, 'forwarded-by-pair');
+    expect(times + ofPairs.times).toBeGreaterThanOrEqual(counters['droppedForwardLimit']!);
+    expect(ofPairs.times).toBeLessThan(times / 20);
   },
 );
