@@ -31,6 +31,8 @@ interface Way {
 }
 
 const FIRST_PORT = 5_201;
+/** A generator that has lost its connection waits for 30 s or longer. It is ended when it is this late. */
+const LATE_MS = 10_000;
 
 export class Iperf {
   private readonly way: Way;
@@ -74,7 +76,9 @@ export class Iperf {
     const all = this.servers.slice(0, generators).map(async (_, i) => {
       const where = ['-c', this.way.target, '-p', String(FIRST_PORT + i)];
       const running = this.way.client.spawn('iperf3', [...where, '-t', String(seconds), '-J', ...args]);
+      const late = setTimeout(() => void running.stop(), seconds * 1_000 + LATE_MS);
       await running.exited;
+      clearTimeout(late);
       return parse(running.stdout);
     });
     const reports = await Promise.all(all);

@@ -23,7 +23,7 @@ export const newPeers: Row = async (order) => {
   const counts = new Map<TeredoVariant, number>();
   for (const variant of TEREDO_VARIANTS) {
     await using clients = new NewClients(() => warmed(variant, order), MOST / 2, MOST);
-    const { count, isBound } = await findGenerators(MOST_GENERATORS, async (generators) => {
+    const { count, isBound } = await findGenerators(order, MOST_GENERATORS, async (generators) => {
       const { value } = await watch.during(
         () => clients.meet(1, generators),
         () => clients.prepare(),

@@ -39,7 +39,7 @@ async function measure(order: Order, crowds: ReadonlyMap<Seat, Crowd>, direction
   };
   const counts = new Map<Seat, number>();
   for (const seat of SEATS) {
-    const { count, isBound } = await findGenerators(MOST_GENERATORS, async (generators) => {
+    const { count, isBound } = await findGenerators(order, MOST_GENERATORS, async (generators) => {
       const { value } = await load(seat, generators, 0);
       return value.arrived / value.seconds;
     });

@@ -24,7 +24,7 @@ async function measure(order: Order, worlds: Worlds, links: LinkKind, direction:
   const counts = new Map<string, number>();
   for (const variant of VARIANTS) {
     const { iperf } = worlds.of(variant);
-    const found = await findGenerators(MOST_GENERATORS, async (count) => {
+    const found = await findGenerators(order, MOST_GENERATORS, async (count) => {
       await iperf.prepare(count);
       return (await drops.during(variant, () => iperf.tcp(direction, count, 1))).value.megabits;
     });

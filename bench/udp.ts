@@ -8,10 +8,11 @@ import { Worlds } from './world.ts';
 
 const MOST_GENERATORS = 4;
 const SIZES = [100, 1_200];
+const QUICK_SIZES = [100];
 
 export const udp: Row = async (order) => {
   await using worlds = await Worlds.open('nic', order);
-  for (const size of SIZES) await measure(order, worlds, size);
+  for (const size of order.quick ? QUICK_SIZES : SIZES) await measure(order, worlds, size);
 };
 
 async function measure(order: Order, worlds: Worlds, size: number): Promise<void> {
@@ -20,7 +21,7 @@ async function measure(order: Order, worlds: Worlds, size: number): Promise<void
   const counts = new Map<string, number>();
   for (const variant of VARIANTS) {
     const { iperf } = worlds.of(variant);
-    const { count, isBound } = await findGenerators(MOST_GENERATORS, async (generators) => {
+    const { count, isBound } = await findGenerators(order, MOST_GENERATORS, async (generators) => {
       await iperf.prepare(generators);
       return (await drops.during(variant, () => iperf.udp(size, generators, 1))).value.perSecond;
     });

@@ -1,10 +1,16 @@
 import { expect, test } from 'vitest';
 import { findGenerators } from '../../bench/generators.ts';
 
+type Rate = number | number[];
+
 /** `rates`: of one generator, of two, and so on; each a constant, or one value for each trial. */
-async function find(...rates: readonly (number | number[])[]) {
+function find(...rates: readonly Rate[]) {
+  return search({ quick: false }, rates);
+}
+
+async function search(order: { readonly quick: boolean }, rates: readonly Rate[]) {
   const trials: number[] = [];
-  const found = await findGenerators(rates.length, (count) => {
+  const found = await findGenerators(order, rates.length, (count) => {
     const nth = trials.filter((other) => other === count).length;
     trials.push(count);
     const rate = rates[count - 1]!;
@@ -40,4 +46,13 @@ test('numbers are tried in turn, each one first as often as the other, and no lo
   expect((await find(100, 90)).trials).toEqual([1, 2, 2, 1]);
   expect((await find(100, [120, 90, 90])).trials).toEqual([1, 2, 2, 1, 1, 2]);
   expect((await find(100, 120, 90)).trials).toEqual([1, 2, 2, 1, 2, 3, 3, 2]);
+});
+
+test('a short form tries two generators at most, and each number once', async () => {
+  expect(await search({ quick: true }, [100, 120, 200])).toEqual({ count: 2, isBound: true, trials: [1, 2] });
+  expect(await search({ quick: true }, [100, [90, 200]])).toEqual({
+    count: 1,
+    isBound: false,
+    trials: [1, 2],
+  });
 });

@@ -20,7 +20,7 @@ test('the search for the number of generators ends for lack of rate, not of clie
   };
   await using clients = new NewClients(open, 500, 1_000);
   const watch = new Watch(true, () => {});
-  const found = await findGenerators(3, async (generators) => {
+  const found = await findGenerators({ quick: false }, 3, async (generators) => {
     const { value } = await watch.during(
       () => clients.meet(1, generators),
       () => clients.prepare(),
