@@ -72,6 +72,17 @@ test('a turn in which each packet takes long is over after the batch under way',
   await tun.settled(200);
 });
 
+test('a turn in which each super-packet takes long is over after the one under way', async () => {
+  const tun = open(() => {
+    const begun = performance.now();
+    while (performance.now() - begun < 2);
+  });
+  for (let i = 0; i < 20; i++) tun.send(superPacket({ flow: 1, segments: 50, sequence: i * 60_000 }));
+  tun.reader.turn();
+  expect(tun.delivered.length).toBeLessThanOrEqual(100);
+  await tun.settled(1_000);
+});
+
 test('packets that wait go out at the end', () => {
   const tun = open();
   for (let i = 0; i < 20; i++) tun.send(superPacket({ flow: 1, segments: 50, sequence: i * 60_000 }));

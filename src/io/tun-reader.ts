@@ -15,8 +15,12 @@ import { LARGEST, WAITING_ROOM, WaitingPackets, copyPacket } from './waiting-pac
 const BATCH = 64;
 /** Reads in one turn of the event loop, before timers and other descriptors are served. */
 const READS_A_TURN = 256;
-/** Octets of super-packets in one turn: a millisecond's work, after which datagrams and single packets have their turn. */
+/**
+ * Super-packets of one turn, after which datagrams and single packets have their turn: so many octets, or so many ms and the super-packet under way. The same
+ * octets take three times as long when the processor that sends them also receives them, or another process interrupts.
+ */
 const OCTETS_A_TURN = 256 << 10;
+const BULK_MS = 0.7;
 /** The usual upper limit of a packet's size, head-room included. Larger packets, after a change of the MTU, fill a batch sooner. */
 const USUAL = 1_408;
 /** Size of the area for reads: a batch of usual packets, and room for a super-packet behind the last. */
@@ -63,6 +67,7 @@ export class TunReader {
   private resuming: NodeJS.Immediate | undefined;
   private delivering = false;
   private readonly time = new Turn();
+  private readonly bulkTime = new Turn(BULK_MS);
   private closed = false;
 
   /** `now`: a clock, in ms. */
@@ -136,12 +141,14 @@ export class TunReader {
   /** Cuts and delivers some of the packets that wait. The others follow after all other descriptors have had their turn. */
   private cutSome(most = OCTETS_A_TURN): void {
     this.resuming = undefined;
-    const { waiting } = this;
+    const { waiting, bulkTime } = this;
+    bulkTime.begin();
     for (let octets = 0; octets < most && !waiting.isEmpty && !this.closed;) {
       octets += waiting.firstLength;
       this.markFirst();
       this.cutFirst();
       waiting.removeFirst();
+      if (most !== Infinity && bulkTime.isOver) break;
     }
     this.deliver();
     if (!waiting.isEmpty && !this.closed) this.resuming = setImmediate(() => survive(() => this.cutSome()));
