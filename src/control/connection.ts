@@ -82,6 +82,11 @@ export class Connection implements Caller {
     return this.lookMs;
   }
 
+  /** Reads what has come of the question, before its time to be looked at. */
+  readNow(): void {
+    if (!this.closed && this.question !== undefined) this.read(this.question);
+  }
+
   /** The answer has no end: a reader that is slower than its pieces come is closed. */
   beEndless(): void {
     if (this.closed) return;

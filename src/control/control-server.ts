@@ -259,9 +259,12 @@ export class ControlServer {
   private makeRoom(places: Places, newcomer: Caller): boolean {
     const open = this.open.filter((one) => one.places === places);
     if (open.length < MAX_CONNECTIONS) return true;
-    const index = givesWay(open, newcomer);
-    open[index]?.close();
-    return index >= 0;
+    const found = open[givesWay(open, newcomer)];
+    if (found === undefined) return false;
+    // Its question may have come, and is not read yet: with the token it has a place of its own.
+    if (places === 'tcp') found.readNow();
+    if (found.places === places) found.close();
+    return true;
   }
 
   /** Hosts without the token take no place of one with it. */

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { get, httpDaemon } from '../../../test/support/http-rig.ts';
 import { Running, until } from '../../lab/index.ts';
@@ -13,6 +14,24 @@ const CROWD = fileURLToPath(new URL('../../../test/attack/attacker/crowd.py', im
 const ATTACK = fileURLToPath(new URL('../../../test/attack/attacker/http.py', import.meta.url));
 const OTHER_USER = 59_000;
 const FIRST_OF_CROWD = 60_000;
+
+/** In a thread: asks with the token, and then makes connections that ask nothing. Sends the answer, or nothing if there is none. */
+const ASKER = `
+  const { once } = require('node:events');
+  const { connect } = require('node:net');
+  const { parentPort, workerData } = require('node:worker_threads');
+  const { port, MORE, TOKEN, hasConnected } = workerData;
+  const request = 'GET /api/v1/status HTTP/1.1\\r\\nHost: localhost\\r\\nAuthorization: Bearer ' + TOKEN + '\\r\\nConnection: close\\r\\n\\r\\n';
+  (async () => {
+    const asker = connect(port, '127.0.0.1');
+    let answer = '';
+    asker.on('error', () => {}).on('data', (text) => (answer += text)).on('close', () => parentPort.postMessage(answer));
+    await new Promise((sent) => asker.write(request, sent));
+    for (let i = 0; i < MORE; i++) await once(connect(port, '127.0.0.1').on('error', () => {}), 'connect');
+    Atomics.store(hasConnected, 0, 1);
+    Atomics.notify(hasConnected, 0);
+  })();
+`;
 
 /** Keeps connections open, and asks nothing. */
 async function hold(where: { readonly port: number } | { readonly path: string }): Promise<void> {
@@ -36,6 +55,17 @@ test('connections over TCP and those to the control socket take no place of each
   await hold({ path });
   expect((await get('/livez', { port })).status).toBe(200);
   await until('all are taken', () => control.connectionCount >= 2 * PLACES - 1 || undefined);
+});
+
+test('a question with the token that waits to be read keeps its connection when others take all places', async () => {
+  const { port } = await httpDaemon({}, TOKEN);
+  await get('/livez', { port, headers: { Authorization: `Bearer ${TOKEN}` } });
+  const hasConnected = new Int32Array(new SharedArrayBuffer(4));
+  const asker = new Worker(ASKER, { eval: true, workerData: { port, MORE, TOKEN, hasConnected } });
+  onTestFinished(async () => void (await asker.terminate()));
+  const answered = once(asker, 'message') as Promise<[string]>;
+  Atomics.wait(hasConnected, 0, 0, 10_000); // the daemon, in this thread, sees all of them at once
+  expect((await answered)[0]).toMatch(/^HTTP\/1.1 200 /);
 });
 
 describe.skipIf(process.getuid?.() !== 0)('hosts and users without the token', () => {
