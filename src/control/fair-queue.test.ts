@@ -37,3 +37,15 @@ test('a process that leaves is not waited for', async () => {
   turns.leave(second);
   expect([await done, await left, turns.waitingCount]).toEqual(['first', undefined, 0]);
 });
+
+test('an asker that leaves in the moment in which its turn begins gets none, and the next one has its turn', async () => {
+  const queue = new FairQueue(0);
+  const [one, other] = [
+    { uid: 1000, pid: 1 },
+    { uid: 1001, pid: 2 },
+  ];
+  const first = queue.take(one, () => 'served'); // its turn begins at once: no other asker waits
+  queue.leave(one);
+  expect(await first).toBeUndefined();
+  expect(await queue.take(other, () => 'other')).toBe('other');
+});

@@ -20,6 +20,8 @@ export class FairQueue {
   private readonly servedProcesses = new Map<number, number>();
   private served = 0;
   private isBusy = false;
+  /** The asker whose turn it is, until it leaves. */
+  private beginning: Caller | undefined;
   private restUntil = -Infinity;
 
   constructor(rest: number) {
@@ -48,11 +50,15 @@ export class FairQueue {
     this.startNext();
     if (!(await turn)) return undefined;
     const begun = threadTimeMs();
-    return () => this.restAfter(threadTimeMs() - begun);
+    const end = (): void => this.restAfter(threadTimeMs() - begun);
+    if (this.beginning === asker) return end;
+    end(); // the asker has left in between
+    return undefined;
   }
 
-  /** Forgets the piece of work that waits for `asker`, if there is one. */
+  /** Forgets the piece of work that waits for `asker` or is about to begin, if there is one. */
   leave(asker: Caller): void {
+    if (this.beginning === asker) this.beginning = undefined;
     const end = this.waiting.get(asker);
     this.waiting.delete(asker);
     end?.(false);
@@ -80,6 +86,7 @@ export class FairQueue {
     remember(this.servedUsers, next.uid, this.served);
     remember(this.servedProcesses, next.pid, this.served);
     this.isBusy = true;
+    this.beginning = next;
     begin(true);
   }
 
