@@ -24,7 +24,7 @@ export interface Bursts {
 
 /** After this time without an arrival, packets that have not arrived are lost. Longer than any pause of the program, which counts as its time. */
 const PATIENCE_MS = 200;
-/** Between looks at the arrivals. A look takes a processor, and two workers need both: with looks every 2 ms they gained 0 to 5 % less over one. */
+/** Between looks at the arrivals. A look takes a processor, and two workers need both: with looks every 2 ms the quotient of two and one was 0 to 5 % smaller. */
 const LOOK_MS = 10;
 
 /** `sendSome`: sends {@link BURST} packets. Returns the seconds that the program took: for each burst, until its last arrival. */

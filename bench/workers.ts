@@ -38,7 +38,10 @@ const BURSTS = 20;
 /** For each worker: 15 to 20 ms' work. The buffer of one socket holds 3,600. */
 const BURST_PACKETS = 2_560;
 const SIZE = 1_280;
-/** The two processors of a virtual machine are not equally fast at all times, and the slower worker ends a burst: the quotient of one alternation is 1.5 to 2. */
+/**
+ * The quotients of single alternations go from 1.5 to 2.6: a virtual machine is not equally fast at all times, and the slower worker ends a
+ * burst.
+ */
 const TIMES_AS_MANY = 3;
 
 export const workers: Row = async (order) => {

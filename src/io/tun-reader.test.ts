@@ -72,7 +72,7 @@ test('a turn in which each packet takes long is over after the batch under way',
   await tun.settled(200);
 });
 
-test('a turn in which each super-packet takes long is over after the one under way', async () => {
+test('a turn in which sending a super-packet takes long is over after two', async () => {
   const tun = open(() => {
     const begun = performance.now();
     while (performance.now() - begun < 2);

@@ -16,8 +16,9 @@ const BATCH = 64;
 /** Reads in one turn of the event loop, before timers and other descriptors are served. */
 const READS_A_TURN = 256;
 /**
- * Super-packets of one turn, after which datagrams and single packets have their turn: so many octets, or so many ms and the super-packet under way. The same
- * octets take three times as long when the processor that sends them also receives them, or another process interrupts.
+ * Super-packets of one turn, after which datagrams and single packets have their turn: so many octets, and none is begun after so many ms. A super-packet is
+ * sent when the next one is begun, so a turn sends two at least where each takes long. The same octets take three times as long when the processor that sends
+ * them also receives them, or another process interrupts.
  */
 const OCTETS_A_TURN = 256 << 10;
 const BULK_MS = 0.7;
